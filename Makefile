@@ -1,0 +1,47 @@
+# Everything here needs only Python >= 3.11 with pip, and make. `make PYTHON=python3.13 test` picks another one.
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+INSTALLED := $(VENV)/installed
+PIP_INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: help venv demo test lint bench clean
+
+help:
+	@echo "make test    run the whole suite     (ARGS='-k resume' is passed on to pytest)"
+	@echo "make lint    ruff and mypy"
+	@echo "make demo    see the plugin find what a checkpoint forgot"
+	@echo "make bench   compare with the alternatives"
+	@echo "make venv    only set up $(VENV)"
+	@echo "make clean   remove what the other targets made"
+
+venv: $(INSTALLED)
+
+# pip first: the one that comes with Python may be too old for --group.
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "pytest-ckpt needs Python 3.11 or newer, and '$(PYTHON)' is not: make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; \
+		exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(PIP_INSTALL) --upgrade pip
+	$(PIP_INSTALL) --editable '.[all]' --group dev
+	@touch $@
+
+demo: $(INSTALLED)
+	$(VENV)/bin/python examples/digits_workspace/demo.py
+
+# -n auto comes from pyproject.toml.
+test: $(INSTALLED)
+	$(VENV)/bin/pytest $(ARGS)
+
+lint: $(INSTALLED)
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+
+bench: $(INSTALLED)
+	$(VENV)/bin/python -m benchmarks $(ARGS)
+
+clean:
+	rm -rf $(VENV) .ci/venv .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	find . -name __pycache__ -prune -exec rm -rf {} +
