@@ -23,14 +23,14 @@ PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8
 PUBLIC = [name for name in pytest_ckpt.__all__ if not name.startswith("__")]
 
 
-def mirrored_names() -> dict[str, str]:
-    """Return the names imported under TYPE_CHECKING in the root, each with the module it comes from."""
+def mirrored_names() -> dict[str, tuple[str, str]]:
+    """Return the names imported under TYPE_CHECKING in the root, each with its module and its name there."""
     tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
     blocks = [
         node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
     ]
     return {
-        alias.asname or alias.name: statement.module or ""
+        alias.asname or alias.name: (statement.module or "", alias.name)
         for block in blocks
         for statement in block.body
         if isinstance(statement, ast.ImportFrom) and (statement.module or "").startswith("pytest_ckpt.")
@@ -89,9 +89,10 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 @pytest.mark.parametrize("name", PUBLIC)
 def test_a_public_name_is_the_object_the_type_checker_sees(name: str) -> None:
-    home = import_module(mirrored_names()[name])
+    module, name_there = mirrored_names()[name]
 
-    assert getattr(pytest_ckpt, name) is getattr(home, name)
+    assert name_there == name
+    assert getattr(pytest_ckpt, name) is getattr(import_module(module), name)
 
 
 def test_the_type_checker_sees_exactly_the_public_names() -> None:
