@@ -31,12 +31,16 @@ LAYERS = {
     "devices": 4,
     "launchers": 4,
     "faults": 5,
+    "generations": 5,
     "spine": 5,
+    "trips": 5,
     "diagnosis": 6,
     "checks": 7,
+    "expectations": 7,
     "golden": 7,
     "strategies": 7,
     "reporting": 8,
+    "running": 8,
     "cli": 9,
     "plugin": 9,
 }
@@ -90,9 +94,9 @@ class ImportFinder(ast.NodeVisitor):
         if node.level:
             keep = len(self.module.split(".")) - node.level + self.is_package
             base = ".".join([*self.module.split(".")[:keep], *filter(None, [node.module])])
-        for alias in node.names:
-            submodule = f"{base}.{alias.name}"
-            self.add(submodule if submodule in self.known else base, node)
+        submodules = {f"{base}.{alias.name}" for alias in node.names}
+        for target in sorted((submodules & self.known) | ({base} if submodules - self.known else set())):
+            self.add(target, node)
 
     def visit_Constant(self, node: ast.Constant) -> None:
         # A module named in a string is imported all the same: a table of formats, pytest_plugins.
