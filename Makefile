@@ -17,8 +17,8 @@ help:
 
 venv: $(INSTALLED)
 
-# pip first: the one that comes with Python may be too old for --group.
-$(INSTALLED): pyproject.toml constraints.txt
+# pip first: the one that comes with Python may be too old for --group. __init__.py holds the version.
+$(INSTALLED): pyproject.toml constraints.txt pytest_ckpt/__init__.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "pytest-ckpt needs Python 3.11 or newer, and '$(PYTHON)' is not: make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; \
 		exit 1; }
