@@ -60,9 +60,9 @@ class DigitsWorkspace(Workspace):
         noise = self.cfg.data.noise * min(1.0, self.global_step / self.cfg.data.noise_after)
         images = augment(self.images[batch], max_shift=min(3, 1 + self.batches.epoch), noise=noise)
         loss = nn.functional.cross_entropy(self.model(images), self.labels[batch])
-        self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
+        self.optimizer.zero_grad()
         self.scheduler.step()
         self.ema.update(self.model)
         self.global_step += 1
@@ -82,12 +82,15 @@ class DigitsWorkspace(Workspace):
 
 
 def make_run() -> TrainingRun:
-    """Build the program as it starts; pytest-ckpt chooses the seed and calls this for every run."""
+    """Build the program as it starts; pytest-ckpt chooses the seed and calls this for every run.
+
+    Saving in a thread is the hard case. pytest-ckpt lets training go on before the thread may write.
+    """
     workspace = DigitsWorkspace(SMALL)
     return TrainingRun.from_object(
         workspace,
         step=workspace.train_step,
-        save=workspace.save_checkpoint,
+        save=functools.partial(workspace.save_checkpoint, use_thread=True),
         load=workspace.load_checkpoint,
         predict=workspace.predict,
     )

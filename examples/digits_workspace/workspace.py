@@ -24,13 +24,12 @@ class Workspace:
 
     include_keys: ClassVar[tuple[str, ...]] = ("cfg", "global_step")
     exclude_keys: ClassVar[tuple[str, ...]] = ()
-    # The process's, not the workspace's: another workspace may load what is still being written.
-    _saving_thread: ClassVar[threading.Thread | None] = None
 
     def __init__(self, cfg: DictConfig, output_dir: Path = Path("outputs")) -> None:
         self.cfg = cfg
         self.output_dir = output_dir
         self.global_step = 0
+        self._saving_thread: threading.Thread | None = None
 
     def save_checkpoint(
         self,
@@ -53,8 +52,8 @@ class Workspace:
                 payload["pickles"][key] = dill.dumps(value)
         self.wait_until_saved()
         if use_thread:
-            Workspace._saving_thread = threading.Thread(target=self.write, args=(payload, path))
-            Workspace._saving_thread.start()
+            self._saving_thread = threading.Thread(target=self.write, args=(payload, path))
+            self._saving_thread.start()
         else:
             self.write(payload, path)
         return path
@@ -102,11 +101,10 @@ class Workspace:
     def checkpoint_path(self, tag: str) -> Path:
         return self.output_dir / "checkpoints" / f"{tag}.ckpt"
 
-    @staticmethod
-    def wait_until_saved() -> None:
-        if Workspace._saving_thread is not None:
-            Workspace._saving_thread.join()
-            Workspace._saving_thread = None
+    def wait_until_saved(self) -> None:
+        if self._saving_thread is not None:
+            self._saving_thread.join()
+            self._saving_thread = None
 
     def write(self, payload: dict[str, Any], path: Path) -> None:
         """Write beside the old file and then replace it: a crash leaves one of the two, whole."""
