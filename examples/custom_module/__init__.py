@@ -1,0 +1,1 @@
+"""A custom layer, optimizer and schedule, each right and wrong."""
