@@ -1,0 +1,67 @@
+"""Checkpoint round-trip testing of PyTorch programs.
+
+Names are loaded on first use: pytest imports this package at every start, and must not pay for torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from pytest_ckpt.checks.outcome import Outcome, Outcomes
+    from pytest_ckpt.comparison.walk import compare
+    from pytest_ckpt.errors import CheckpointFailure, CkptError, MissingDependencyError, UsageError
+    from pytest_ckpt.plugin.parametrization import parametrize_with_checks
+    from pytest_ckpt.running import check_training_run
+    from pytest_ckpt.runs.parts import module_run, optimizer_run, scheduler_run
+    from pytest_ckpt.runs.training_run import TrainingRun
+    from pytest_ckpt.state.capture import capture
+
+_HOMES = {
+    "CheckpointFailure": "pytest_ckpt.errors",
+    "CkptError": "pytest_ckpt.errors",
+    "MissingDependencyError": "pytest_ckpt.errors",
+    "Outcome": "pytest_ckpt.checks.outcome",
+    "Outcomes": "pytest_ckpt.checks.outcome",
+    "TrainingRun": "pytest_ckpt.runs.training_run",
+    "UsageError": "pytest_ckpt.errors",
+    "capture": "pytest_ckpt.state.capture",
+    "check_training_run": "pytest_ckpt.running",
+    "compare": "pytest_ckpt.comparison.walk",
+    "module_run": "pytest_ckpt.runs.parts",
+    "optimizer_run": "pytest_ckpt.runs.parts",
+    "parametrize_with_checks": "pytest_ckpt.plugin.parametrization",
+    "scheduler_run": "pytest_ckpt.runs.parts",
+}
+
+__all__ = [
+    "CheckpointFailure",
+    "CkptError",
+    "MissingDependencyError",
+    "Outcome",
+    "Outcomes",
+    "TrainingRun",
+    "UsageError",
+    "capture",
+    "check_training_run",
+    "compare",
+    "module_run",
+    "optimizer_run",
+    "parametrize_with_checks",
+    "scheduler_run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

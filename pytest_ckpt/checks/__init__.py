@@ -1,0 +1,21 @@
+"""The catalogue of checks. Each topic enters its checks when it is imported."""
+
+from pytest_ckpt.checks import fidelity, resume, side_effects
+from pytest_ckpt.checks.evidence import Evidence
+from pytest_ckpt.checks.outcome import Outcome, Outcomes, Status
+from pytest_ckpt.checks.registry import CHECKS, DEFAULT_GROUPS, GROUPS, Check, select_checks
+
+__all__ = [
+    "CHECKS",
+    "DEFAULT_GROUPS",
+    "GROUPS",
+    "Check",
+    "Evidence",
+    "Outcome",
+    "Outcomes",
+    "Status",
+    "fidelity",
+    "resume",
+    "select_checks",
+    "side_effects",
+]

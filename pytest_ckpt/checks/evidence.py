@@ -1,0 +1,187 @@
+"""What was seen of one run in one format; made on first use and shared by the checks."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from pytest_ckpt.comparison import Mismatch, compare
+from pytest_ckpt.diagnosis import Blame, component_kinds, find_blame, find_hidden, picture
+from pytest_ckpt.generations import Generations, Predictions, compare_generations, compare_predictions
+from pytest_ckpt.runs import build
+from pytest_ckpt.runs.storage import Storage
+from pytest_ckpt.spine import first_divergence, interrupt, save_on_the_way, uninterrupted
+from pytest_ckpt.state import capture
+from pytest_ckpt.trips import FIRST_SEED, Interruption, Plan, Trajectory, Trip, new_path, workspace
+
+__all__ = ["Evidence"]
+
+
+class Evidence:
+    """The runs behind the checks of one ``make_run`` in one format, each made at most once.
+
+    Attributes:
+        plan: What is run.
+        device: The device the runs are made on; empty for their own choice.
+    """
+
+    def __init__(self, plan: Plan, device: str = "") -> None:
+        self.plan = plan
+        self.device = device
+
+    @cached_property
+    def refusal(self) -> str | None:
+        """Why the format cannot keep this run, at its beginning or at its end; ``None`` if it can."""
+        with workspace():
+            run = build(self.plan.make_run, FIRST_SEED)
+            run.train(max(self.plan.at))
+            return self.plan.storage.refuses(run)
+
+    @cached_property
+    def reference(self) -> Trajectory:
+        """The run that never stopped and never saved."""
+        with workspace():
+            return uninterrupted(self.plan)
+
+    @cached_property
+    def interruption(self) -> Interruption:
+        """The run that saved at every step, and what became of each checkpoint."""
+        reference = self.reference
+        with workspace() as directory:
+            return interrupt(self.plan, directory, reference)
+
+    @cached_property
+    def unstable(self) -> tuple[Mismatch, ...]:
+        """How two further uninterrupted runs differ from the first: what no checkpoint is to blame for."""
+        found: dict[str, Mismatch] = {}
+        for _ in range(2):
+            with workspace():
+                again = uninterrupted(self.plan)
+            if (divergence := first_divergence(self.reference, again)) is not None:
+                found |= {m.path: m for m in divergence.mismatches}
+            rest = compare(self.reference.end.state, again.end.state, traits=False)
+            found |= {m.path: m for m in rest}
+        return tuple(found.values())
+
+    @cached_property
+    def unstable_paths(self) -> tuple[str, ...]:
+        """The paths of :attr:`unstable`."""
+        return tuple(mismatch.path for mismatch in self.unstable)
+
+    @property
+    def nondeterministic(self) -> bool:
+        """Whether training itself does not repeat: a tensor of the state differs, or every result of a step."""
+        paths = self.unstable_paths
+        tensors = any(m.tensor and not m.path.startswith("output") for m in self.unstable)
+        outputs = [record["output"] for record in self.reference.records]
+        compared = compare(outputs, [None] * len(outputs)).compared
+        whole = any(path == "output" or path.startswith("output.loss") for path in paths)
+        return tensors or (whole and compared > 0)
+
+    @cached_property
+    def training_moves(self) -> bool:
+        """Whether training changes a result or a component's state."""
+        records = self.reference.records
+        if any(compare(records[0], record, traits=False) for record in records[1:]):
+            return True
+        with workspace():
+            start = capture(build(self.plan.make_run, FIRST_SEED).components, hidden=False)
+        return bool(compare(start.state, self.reference.end.state, traits=False))
+
+    @cached_property
+    def predictions(self) -> Predictions | None:
+        """What the run predicted before saving and after loading."""
+        with workspace() as directory:
+            return compare_predictions(self.plan, directory)
+
+    @cached_property
+    def generations(self) -> Generations:
+        """What a loaded run, saved again, loads as."""
+        with workspace() as directory:
+            return compare_generations(self.plan, directory)
+
+    @cached_property
+    def kinds(self) -> dict[str, str]:
+        """Component name to its kind, for advice."""
+        with workspace():
+            return component_kinds(build(self.plan.make_run, FIRST_SEED).components)
+
+    @cached_property
+    def not_exercised(self) -> tuple[str, ...]:
+        """Tensors of modules that the fresh run held before loading, bit for bit."""
+        differed = set(self.interruption.trips[-1].fresh)
+        tensors = (
+            f"{name}.{key}"
+            for name, kind in self.kinds.items()
+            if kind == "module"
+            for key in self.reference.end.state[name]
+        )
+        return tuple(path for path in tensors if path not in differed)
+
+    def component_of(self, path: str) -> str:
+        """Return the component a path belongs to."""
+        owners = [name for name in self.kinds if path == name or path.startswith((f"{name}.", f"{name}["))]
+        return max(owners, key=len, default=path)
+
+    def untouched(self, trip: Trip) -> list[str]:
+        """Say for each module of which most was not restored how much was."""
+        sentences = []
+        for name, kind in self.kinds.items():
+            if kind != "module":
+                continue
+            total = len(self.reference.end.state[name])
+            lost = sum(1 for m in trip.restored if self.component_of(m.path) == name)
+            if lost * 2 > total > 1:
+                sentences.append(f"Only {total - lost} of {total} tensors of {name} were restored.")
+        return sentences
+
+    def settle(self, at: int) -> Trip:
+        """Repeat one trip alone: one save, and the saving run itself as the reference.
+
+        The quick pass saves several times in one run; what only that brings about, such as a project that
+        keeps its last three files, is no fault of this checkpoint.
+        """
+        with workspace() as directory:
+            return interrupt(self._only(at), directory, unstable=self.unstable_paths).trips[0]
+
+    def blame(self, at: int) -> Blame:
+        """Find what is to blame for the divergence after the checkpoint of step ``at``."""
+        plan = self._only(at)
+        with workspace() as directory:
+            saved = save_on_the_way(plan, directory)
+            return find_blame(plan, at, saved.paths[at], saved.trajectory, self.unstable_paths)
+
+    def hidden_after_loading(self, at: int) -> tuple[Mismatch, ...]:
+        """Return what differs outside the state dicts after the checkpoint of step ``at`` is loaded."""
+        plan = self._only(at)
+        with workspace() as directory:
+            return find_hidden(plan, at, save_on_the_way(plan, directory).paths[at])
+
+    def changed_by_saving(self, at: int) -> tuple[Mismatch, ...]:
+        """Return what one save after ``at`` steps changes in the run that saves."""
+        with workspace() as directory:
+            run = build(self.plan.make_run, FIRST_SEED)
+            run.train(at)
+            before = picture(run)
+            volatile = {mismatch.path for mismatch in compare(before, picture(run), traits=False)}
+            self.plan.storage.save(run, new_path(directory, "once", self.plan.storage))
+            after = compare(before, picture(run), traits=False)
+            return tuple(mismatch for mismatch in after if mismatch.path not in volatile)
+
+    def watched_only(self) -> Trajectory:
+        """Return what a run does whose state is read at every save, without a save."""
+        silent = Storage(
+            name="none",
+            suffix="",
+            save=lambda run, path: None,
+            load=lambda run, path: None,
+            refuses=lambda run: None,
+        )
+        with workspace() as directory:
+            return save_on_the_way(self._with(self.plan.at, silent), directory).trajectory
+
+    def _only(self, at: int) -> Plan:
+        return self._with((at,), self.plan.storage)
+
+    def _with(self, at: tuple[int, ...], storage: Storage) -> Plan:
+        plan = self.plan
+        return Plan(make_run=plan.make_run, steps=plan.steps, at=at, storage=storage, ignore=plan.ignore)

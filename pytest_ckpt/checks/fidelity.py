@@ -1,0 +1,187 @@
+"""Fidelity: what is loaded is what was saved."""
+
+from __future__ import annotations
+
+from pytest_ckpt.checks.evidence import Evidence
+from pytest_ckpt.checks.judging import hard, in_words, lost_state, outcome, storage_words
+from pytest_ckpt.checks.outcome import Outcome
+from pytest_ckpt.checks.registry import check
+from pytest_ckpt.comparison import Mismatch
+from pytest_ckpt.diagnosis import advise
+from pytest_ckpt.trips import Trip
+
+_SEVERAL = 20
+
+
+@check("fidelity")
+def check_state_is_restored(evidence: Evidence) -> Outcome:
+    """Every component's state dict is the same, bit for bit, after a save and a load into a fresh run.
+
+    Parameters, buffers, optimizer state by parameter name, hyper-parameters, schedulers, scalers and any
+    other stateful object. Two state dicts that are equal are not enough for an exact resume, but two that
+    differ have lost something.
+    """
+    name = "state_is_restored"
+    for trip in evidence.interruption.trips:
+        if trip.failure is None and not lost_state(trip):
+            continue
+        settled = evidence.settle(trip.at)
+        if settled.failure is not None:
+            return _raised(evidence, name, settled)
+        if lost := lost_state(settled, evidence.unstable_paths):
+            return _lost_state(evidence, name, settled, lost)
+    last = evidence.interruption.trips[-1]
+    if not last.fresh:
+        return outcome(evidence, name, status="vacuous", summary=_VACUOUS)
+    return outcome(evidence, name, status="pass", notes=_notes(evidence))
+
+
+_VACUOUS = (
+    "Before loading, the fresh run already equalled the saved one, so loading could not show anything. "
+    "Give the run a step, or do not seed inside make_run."
+)
+
+
+def _raised(evidence: Evidence, name: str, trip: Trip) -> Outcome:
+    assert trip.failure is not None
+    return outcome(
+        evidence,
+        name,
+        status="fail",
+        summary=f"A checkpoint saved after {trip.at} steps cannot be used: {trip.failure}",
+        details=trip.failure.where,
+    )
+
+
+def _lost_state(evidence: Evidence, name: str, trip: Trip, lost: tuple[Mismatch, ...]) -> Outcome:
+    others = [t.at for t in evidence.interruption.trips if t.at != trip.at and lost_state(t)]
+    details = [f"The same was lost when saved after {in_words(others)} steps."] if others else []
+    details += evidence.untouched(trip)
+    causes = tuple(dict.fromkeys(evidence.component_of(mismatch.path) for mismatch in lost))
+    named = tuple(m.path for m in lost[:1]) if len(lost) < _SEVERAL else causes
+    return outcome(
+        evidence,
+        name,
+        status="fail",
+        summary=f"The state changed in a round trip through {storage_words(evidence)}, saved after {trip.at} steps.",
+        mismatches=lost,
+        causes=causes,
+        details=tuple(details),
+        advice=advise(named, lost, evidence.kinds),
+        notes=_notes(evidence),
+    )
+
+
+def _notes(evidence: Evidence) -> tuple[str, ...]:
+    notes = []
+    volatile = sorted({path for trip in evidence.interruption.trips for path in trip.volatile})
+    if volatile:
+        notes.append(f"Not compared, since they change by themselves: {', '.join(volatile)}.")
+    if unseen := evidence.not_exercised:
+        shown = ", ".join(unseen[:5]) + (f" and {len(unseen) - 5} more" if len(unseen) > 5 else "")
+        notes.append(f"Not exercised, since the fresh run held the same before loading: {shown}.")
+    if evidence.plan.ignore:
+        notes.append(f"Carried over instead of loaded: {', '.join(evidence.plan.ignore)}.")
+    return tuple(notes)
+
+
+@check("fidelity")
+def check_traits_are_restored(evidence: Evidence) -> Outcome:
+    """After loading, each parameter has its class and ``requires_grad``, and tied tensors are tied.
+
+    No state dict holds these, so a load that replaces parameters instead of filling them loses them: a
+    frozen layer trains, two tied weights part, or the optimizer goes on with parameters that the model no
+    longer has. What the training puts right by itself is no loss.
+    """
+    name = "traits_are_restored"
+    for trip in evidence.interruption.trips:
+        if trip.failure is None and trip.lasting and (lost := evidence.settle(trip.at).lasting):
+            return outcome(
+                evidence,
+                name,
+                status="fail",
+                summary=f"Loading a checkpoint saved after {trip.at} steps changed what the tensors are.",
+                mismatches=lost,
+                causes=tuple(mismatch.path for mismatch in lost),
+                advice=_TRAIT_ADVICE,
+            )
+    if all(trip.failure is not None for trip in evidence.interruption.trips):
+        return outcome(evidence, name, status="skipped", summary="No checkpoint could be loaded.")
+    return outcome(evidence, name, status="pass")
+
+
+_TRAIT_ADVICE = (
+    "Load into the existing parameters (load_state_dict without assign=True), or tie, freeze and build the "
+    "optimizer again after loading."
+)
+
+
+@check("fidelity")
+def check_outputs_are_restored(evidence: Evidence) -> Outcome:
+    """The loaded run predicts, in eval mode, what the saved run predicted.
+
+    Predictions see what state dicts leave out: plain attributes, closures, non-persistent buffers.
+    """
+    name = "outputs_are_restored"
+    found = evidence.predictions
+    if found is None:
+        return outcome(evidence, name, status="skipped", summary="The run has no predict=.")
+    if found.failure is not None:
+        return outcome(evidence, name, status="skipped", summary=f"{found.failure}.")
+    if found.unstable:
+        summary = "Two predictions of the saved run differ already, in eval mode and under the same seed."
+        return outcome(evidence, name, status="undecidable", summary=summary, mismatches=found.unstable)
+    if found.restored:
+        hidden = evidence.hidden_after_loading(found.at)
+        return outcome(
+            evidence,
+            name,
+            status="fail",
+            summary=f"The loaded run predicts something else, saved after {found.at} steps.",
+            mismatches=found.restored,
+            causes=tuple(mismatch.path for mismatch in hidden),
+            details=tuple(f"Differs after loading: {_in_line(mismatch)}" for mismatch in hidden[:5]),
+            advice=advise((m.path for m in hidden[:3]), hidden, evidence.kinds),
+        )
+    if not found.fresh:
+        summary = "A fresh run predicts the same before it has loaded anything."
+        return outcome(evidence, name, status="vacuous", summary=summary)
+    return outcome(evidence, name, status="pass")
+
+
+def _in_line(mismatch: Mismatch) -> str:
+    return f"{mismatch.path} (saved {mismatch.expected}, loaded {mismatch.actual})"
+
+
+@check("fidelity")
+def check_second_generation_equals_first(evidence: Evidence) -> Outcome:
+    """A loaded run, saved again to another and to the same path, loads as the first checkpoint did.
+
+    A save that depends on having trained in this process, or a load that changes what is saved next,
+    shows only in the second generation.
+    """
+    name = "second_generation_equals_first"
+    found = evidence.generations
+    if found.failure is not None:
+        if found.first:
+            return outcome(evidence, name, status="skipped", summary=f"{found.failure}.")
+        return outcome(
+            evidence,
+            name,
+            status="fail",
+            summary=f"A loaded run cannot be saved and loaded again: {found.failure}",
+            details=found.failure.where,
+        )
+    for place, mismatches in (("another path", found.other_path), ("the same path", found.same_path)):
+        if lost := tuple(m for m in hard(mismatches) if m.tensor or m.path not in evidence.unstable_paths):
+            return outcome(
+                evidence,
+                name,
+                status="fail",
+                summary=f"A loaded run, saved again to {place}, loads differently the second time.",
+                mismatches=lost,
+                words=("first", "second"),
+                causes=tuple(dict.fromkeys(evidence.component_of(m.path) for m in lost)),
+                advice="Make save depend only on the run's state, not on what happened in this process.",
+            )
+    return outcome(evidence, name, status="pass", notes=found.notes)

@@ -1,0 +1,94 @@
+"""The catalogue: one named check per property."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from types import MappingProxyType
+from typing import TypeAlias
+
+from pytest_ckpt.checks.evidence import Evidence
+from pytest_ckpt.checks.outcome import Outcome
+from pytest_ckpt.errors import UsageError
+
+__all__ = ["CHECKS", "DEFAULT_GROUPS", "GROUPS", "Check", "check", "select_checks"]
+
+GROUPS = (
+    "fidelity",
+    "resume",
+    "side_effects",
+    "processes",
+    "placement",
+    "strictness",
+    "durability",
+    "safety",
+    "economy",
+)
+"""All groups, in the order they run."""
+DEFAULT_GROUPS = GROUPS[:5]
+"""The groups that hold for any correct program; the others are promises that a project chooses to make."""
+
+CheckFunction: TypeAlias = Callable[[Evidence], Outcome]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Check:
+    """One property that a checkpoint must have.
+
+    Attributes:
+        name: What users select and expect it by.
+        group: The group it belongs to.
+        summary: The property, in one sentence.
+        why: Why it is a check of its own.
+        run: Judges what was seen of a run.
+    """
+
+    name: str
+    group: str
+    summary: str
+    why: str
+    run: CheckFunction
+
+
+_CHECKS: dict[str, Check] = {}
+CHECKS = MappingProxyType(_CHECKS)
+"""Every check by name."""
+
+
+def check(group: str) -> Callable[[CheckFunction], CheckFunction]:
+    """Enter a function ``check_<name>`` into the catalogue; its docstring is the summary and the reason."""
+
+    def enter(function: CheckFunction) -> CheckFunction:
+        summary, _, why = (function.__doc__ or "").strip().partition("\n")
+        name = function.__name__.removeprefix("check_")
+        _CHECKS[name] = Check(name=name, group=group, summary=summary, why=" ".join(why.split()), run=function)
+        return function
+
+    return enter
+
+
+def select_checks(select: Iterable[str]) -> list[Check]:
+    """Return the checks that names, group names, ``default``, ``all`` or globs ask for, in catalogue order.
+
+    Raises:
+        UsageError: If a word selects nothing.
+    """
+    words = [select] if isinstance(select, str) else list(select)
+    chosen: set[str] = set()
+    for word in words:
+        found = [name for name, item in CHECKS.items() if _matches(word, item)]
+        if not found and word not in GROUPS:
+            known = ["default", "all", *GROUPS, *CHECKS]
+            close = difflib.get_close_matches(word, known, n=1)
+            hint = f"Did you mean {close[0]!r}? " if close else ""
+            raise UsageError(f"No check is called {word!r}. {hint}There are: {', '.join(known)}.")
+        chosen.update(found)
+    return sorted((item for item in CHECKS.values() if item.name in chosen), key=lambda item: GROUPS.index(item.group))
+
+
+def _matches(word: str, item: Check) -> bool:
+    if word in ("default", "all"):
+        return word == "all" or item.group in DEFAULT_GROUPS
+    return word == item.group or fnmatchcase(item.name, word)

@@ -1,0 +1,112 @@
+"""Resume: a run that was stopped and started again is the run that never stopped."""
+
+from __future__ import annotations
+
+from pytest_ckpt.checks.evidence import Evidence
+from pytest_ckpt.checks.judging import hard, in_words, is_hard, outcome
+from pytest_ckpt.checks.outcome import Outcome
+from pytest_ckpt.checks.registry import check
+from pytest_ckpt.comparison import Mismatch
+from pytest_ckpt.diagnosis import Blame, advise
+from pytest_ckpt.trips import Trip
+
+_NAME = "resume_is_exact"
+_SHOWN = 6
+
+
+@check("resume")
+def check_resume_is_exact(evidence: Evidence) -> Outcome:
+    """A resumed run repeats the results, learning rates and final state of the run that never stopped.
+
+    A state dict can be complete and the run still differ: data order, dropout masks, counters and
+    schedules live outside it. Every step to save after is tried, and a difference is only held against
+    the checkpoint when the uninterrupted run repeats itself.
+    """
+    if not evidence.plan.steps:
+        return outcome(evidence, _NAME, status="skipped", summary="The run has no step=, so it cannot train on.")
+    for trip in evidence.interruption.trips:
+        if trip.failure is not None or not _parts(trip):
+            continue
+        if evidence.nondeterministic:
+            return _undecidable(evidence)
+        settled = evidence.settle(trip.at)
+        if settled.failure is None and _parts(settled):
+            return _parted(evidence, settled)
+    failures = [trip for trip in evidence.interruption.trips if trip.failure is not None]
+    if failures:
+        return outcome(evidence, _NAME, status="skipped", summary=f"{failures[0].failure}.")
+    if not evidence.training_moves:
+        summary = "Nothing changed during training: neither a result of step() nor any component's state."
+        return outcome(evidence, _NAME, status="vacuous", summary=summary)
+    return outcome(evidence, _NAME, status="pass")
+
+
+def _parts(trip: Trip) -> bool:
+    return trip.divergence is not None or any(is_hard(mismatch) for mismatch in trip.end)
+
+
+def _undecidable(evidence: Evidence) -> Outcome:
+    first = evidence.unstable[:_SHOWN]
+    return outcome(
+        evidence,
+        _NAME,
+        status="undecidable",
+        summary="Training is not deterministic: two runs that never stopped differ already.",
+        mismatches=first,
+        words=("first run", "second run"),
+        causes=tuple(mismatch.path for mismatch in first),
+        advice="Seed what the program draws from, or compare what it does repeat.",
+    )
+
+
+def _parted(evidence: Evidence, trip: Trip) -> Outcome:
+    blame = evidence.blame(trip.at)
+    where = trip.divergence.mismatches if trip.divergence is not None else hard(trip.end)
+    others = [t.at for t in evidence.interruption.trips if t.at != trip.at and t.failure is None and _parts(t)]
+    details = _blame_details(blame)
+    if others:
+        details.append(f"So it is when saved after {in_words(others)} steps.")
+    causes = blame.culprits or tuple(mismatch.path for mismatch in blame.suspects)
+    return outcome(
+        evidence,
+        _NAME,
+        status="fail",
+        summary=_summary(trip),
+        mismatches=where,
+        words=("uninterrupted", "resumed"),
+        causes=causes,
+        details=tuple(details),
+        advice=advise(causes[:3], blame.evidence or blame.suspects, evidence.kinds),
+    )
+
+
+def _summary(trip: Trip) -> str:
+    if trip.divergence is None:
+        return f"The resumed run ends in another state than the run that never stopped, saved after {trip.at} steps."
+    return (
+        f"The resumed run is not the run that never stopped: saved after {trip.at} steps, "
+        f"they part at step({trip.divergence.step})."
+    )
+
+
+def _blame_details(blame: Blame) -> list[str]:
+    details = []
+    if blame.culprits:
+        them = "it" if len(blame.culprits) == 1 else "them"
+        details.append(f"To blame: {', '.join(blame.culprits)} (restoring {them} alone makes the runs agree).")
+        details += [f"    {_in_line(mismatch)}" for mismatch in blame.evidence[:_SHOWN]]
+        if blame.suspects:
+            details.append("Differs after loading, too:")
+            details += [f"    {_in_line(mismatch)}" for mismatch in blame.suspects[:_SHOWN]]
+    elif blame.suspects:
+        details.append("Differs after loading, though restoring it by hand did not make the runs agree:")
+        details += [f"    {_in_line(mismatch)}" for mismatch in blame.suspects[: 2 * _SHOWN]]
+    else:
+        details.append("No state that can be seen differs after loading.")
+    if blame.cut:
+        details.append(f"{blame.cut} objects were not looked at.")
+    return details
+
+
+def _in_line(mismatch: Mismatch) -> str:
+    return f"{mismatch.path}: saved {mismatch.expected}, loaded {mismatch.actual}"

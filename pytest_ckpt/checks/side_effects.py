@@ -1,0 +1,68 @@
+"""Side effects: saving and loading change nothing else."""
+
+from __future__ import annotations
+
+from pytest_ckpt.checks.evidence import Evidence
+from pytest_ckpt.checks.judging import outcome
+from pytest_ckpt.checks.outcome import Outcome
+from pytest_ckpt.checks.registry import check
+from pytest_ckpt.comparison import Mismatch, compare
+from pytest_ckpt.spine import first_divergence
+from pytest_ckpt.trips import Trajectory
+
+
+@check("side_effects")
+def check_saving_changes_nothing(evidence: Evidence) -> Outcome:
+    """A run that saves on its way trains exactly as one that never saves.
+
+    A save that draws random numbers, leaves eval mode behind, casts or moves the live model, or clears
+    gradients makes the training depend on how often it is saved. What a save notes for itself, such as
+    the number of saves, may change.
+    """
+    name = "saving_changes_nothing"
+    if not evidence.plan.steps:
+        return outcome(evidence, name, status="skipped", summary="The run has no step=, so it cannot train on.")
+    saving, reference = evidence.interruption.saving, evidence.reference
+    if not _differences(reference, saving, ()):
+        return outcome(evidence, name, status="pass")
+    if evidence.nondeterministic:
+        summary = "Training is not deterministic: two runs that never stopped differ already."
+        return outcome(evidence, name, status="undecidable", summary=summary, mismatches=evidence.unstable[:6])
+    found = _differences(reference, saving, evidence.unstable_paths)
+    if not found:
+        return outcome(evidence, name, status="pass")
+    if _differences(reference, evidence.watched_only(), evidence.unstable_paths):
+        summary = "Reading the components' state dicts changes the training already, without a save."
+        return outcome(evidence, name, status="fail", summary=summary, mismatches=found)
+    return _changed(evidence, name, found)
+
+
+def _differences(
+    reference: Trajectory, other: Trajectory, unstable: tuple[str, ...]
+) -> tuple[Mismatch, ...]:
+    divergence = first_divergence(reference, other, unstable)
+    if divergence is not None:
+        return divergence.mismatches
+    rest = compare(reference.end.state, other.end.state, traits=False)
+    # A component may count its saves; tensors of the training may not follow.
+    return tuple(m for m in rest if m.path not in unstable and m.tensor)
+
+
+def _changed(evidence: Evidence, name: str, found: tuple[Mismatch, ...]) -> Outcome:
+    divergence = first_divergence(evidence.reference, evidence.interruption.saving, evidence.unstable_paths)
+    last = divergence.step if divergence is not None else evidence.plan.steps
+    at = max((k for k in evidence.plan.at if k <= last), default=evidence.plan.at[0])
+    changed = evidence.changed_by_saving(at)
+    details = [f"save(path) changed {m.path}: before {m.expected}, after {m.actual}" for m in changed[:6]]
+    where = f"they part at step({last})" if divergence is not None else "they end in different states"
+    return outcome(
+        evidence,
+        name,
+        status="fail",
+        summary=f"A run that saves trains differently from one that never saves: {where}.",
+        mismatches=found,
+        words=("never saved", "saved"),
+        causes=tuple(mismatch.path for mismatch in changed),
+        details=tuple(details),
+        advice="Let save read the run and write copies; restore modes, devices, dtypes and random state it changes.",
+    )

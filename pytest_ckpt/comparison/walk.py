@@ -1,0 +1,197 @@
+"""``compare()``: two states side by side, bit for bit, every mismatch collected."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Mapping, Set
+from typing import Any
+
+import torch
+
+from pytest_ckpt.comparison.diff import Diff, Kind, Mismatch
+from pytest_ckpt.comparison.tensors import compare_tensors
+from pytest_ckpt.state.capture import StateTree
+from pytest_ckpt.state.freezing import ObjectPicture, freeze
+from pytest_ckpt.state.paths import Keys, spell
+from pytest_ckpt.state.tensors import describe_tensor
+
+__all__ = ["compare"]
+
+_TEXT_LIMIT = 80
+_SCALARS = (bool, int, float, complex, str, bytes, type(None))
+
+
+def compare(expected: Any, actual: Any, *, traits: bool = True) -> Diff:
+    """Compare two nested states bit for bit and collect every mismatch.
+
+    NaN equals the same NaN, -0.0 is not 0.0, float32 is not float64. The order of a mapping's keys
+    does not count. Nothing is copied: tensors are compared where they are.
+
+    Args:
+        expected: The saved state: nested containers, tensors, arrays, numbers, or what
+            :func:`pytest_ckpt.capture` returned.
+        actual: The loaded state, likewise.
+        traits: Also compare what a tensor is beside its values: ``requires_grad``, ``Parameter`` or not,
+            strides and device.
+    """
+    walk = _Walk(traits=traits)
+    if isinstance(expected, StateTree) and isinstance(actual, StateTree):
+        for part in ("state", "traits", "sharing", "hidden"):
+            walk.visit(getattr(expected, part), getattr(actual, part), ())
+    else:
+        walk.visit(expected, actual, ())
+    return Diff(mismatches=tuple(walk.mismatches), compared=walk.compared)
+
+
+class _Walk:
+    """One traversal of two states at once."""
+
+    def __init__(self, *, traits: bool) -> None:
+        self.mismatches: list[Mismatch] = []
+        self.compared = 0
+        self._traits = traits
+        self._open: set[tuple[int, int]] = set()
+
+    def visit(self, expected: Any, actual: Any, keys: Keys) -> None:
+        if isinstance(expected, torch.Tensor):
+            self.compared += 1
+            if isinstance(actual, torch.Tensor):
+                self.mismatches += compare_tensors(expected, actual, keys, traits=self._traits)
+            else:
+                self._report("type", keys, expected, actual)
+        elif type(expected) in _SCALARS and type(expected) is type(actual):
+            self.compared += 1
+            if expected != actual or isinstance(expected, float | complex):
+                self._visit_number(expected, actual, keys)
+        else:
+            self._visit_compound(expected, actual, keys)
+
+    def _visit_compound(self, expected: Any, actual: Any, keys: Keys) -> None:
+        pair = (id(expected), id(actual))
+        if expected is actual or pair in self._open:
+            return
+        self._open.add(pair)
+        if isinstance(expected, Mapping) and isinstance(actual, Mapping):
+            self._visit_mappings(expected, actual, keys)
+        elif isinstance(expected, list | tuple) and isinstance(actual, list | tuple):
+            self._visit_sequences(expected, actual, keys)
+        elif isinstance(expected, ObjectPicture) and isinstance(actual, ObjectPicture):
+            if expected.kind != actual.kind:
+                self._report("type", keys, expected, actual)
+            self._visit_mappings(expected.attributes, actual.attributes, keys)
+        else:
+            self.compared += 1
+            self._visit_leaf(expected, actual, keys)
+        self._open.discard(pair)
+
+    def _visit_mappings(self, expected: Mapping[Any, Any], actual: Mapping[Any, Any], keys: Keys) -> None:
+        for key, value in expected.items():
+            if key in actual:
+                self.visit(value, actual[key], (*keys, key))
+            else:
+                self._report("missing", (*keys, key), value, _NOTHING)
+        for key in actual.keys() - expected.keys() if expected.keys() != actual.keys() else ():
+            self._report("unexpected", (*keys, key), _NOTHING, actual[key])
+
+    def _visit_sequences(self, expected: Any, actual: Any, keys: Keys) -> None:
+        if isinstance(expected, list) != isinstance(actual, list):
+            self._report("container type", keys, type(expected).__name__, type(actual).__name__)
+        for index, value in enumerate(expected[: len(actual)]):
+            self.visit(value, actual[index], (*keys, index))
+        for index in range(len(actual), len(expected)):
+            self._report("missing", (*keys, index), expected[index], _NOTHING)
+        for index in range(len(expected), len(actual)):
+            self._report("unexpected", (*keys, index), _NOTHING, actual[index])
+
+    def _visit_number(self, expected: Any, actual: Any, keys: Keys) -> None:
+        if isinstance(expected, float | complex) and _bits(expected) == _bits(actual):
+            return
+        self._report("value", keys, expected, actual)
+
+    def _visit_leaf(self, expected: Any, actual: Any, keys: Keys) -> None:
+        if _is_array(expected) and _is_array(actual):
+            if expected.dtype == object or actual.dtype == object:
+                self.visit(list(expected.flat), list(actual.flat), keys)
+            elif (expected.dtype, expected.shape) != (actual.dtype, actual.shape):
+                self._report("shape" if expected.dtype == actual.dtype else "dtype", keys, expected, actual)
+            elif expected.tobytes() != actual.tobytes():
+                self._report("value", keys, expected, actual)
+        elif isinstance(expected, Set) and isinstance(actual, Set):
+            if expected != actual:
+                self._report("value", keys, expected, actual)
+        elif _is_number(expected) and _is_number(actual):
+            self._report("number type" if expected == actual else "value", keys, expected, actual)
+        elif type(expected) is not type(actual):
+            self._report("type", keys, expected, actual)
+        elif not _same_object(expected, actual, self):
+            self._report("value", keys, expected, actual)
+
+    def _report(self, kind: Kind, keys: Keys, expected: Any, actual: Any) -> None:
+        self.mismatches.append(
+            Mismatch(
+                path=spell(keys),
+                kind=kind,
+                expected=describe(expected),
+                actual=describe(actual),
+                tensor=_holds_tensor(actual if expected is _NOTHING else expected),
+            )
+        )
+
+
+_NOTHING = object()
+
+
+def describe(value: Any) -> str:
+    """Describe a leaf in a few words; values where they are short."""
+    if value is _NOTHING:
+        return "nothing"
+    if isinstance(value, torch.Tensor):
+        return describe_tensor(value)
+    if _is_array(value):
+        return f"numpy {value.dtype} {value.shape}" if value.size > 1 else repr(value)
+    if isinstance(value, ObjectPicture):
+        return f"a {value.kind}"
+    if isinstance(value, Mapping):
+        return f"{type(value).__name__} with {len(value)} keys"
+    if isinstance(value, list | tuple) and len(repr(value)) > _TEXT_LIMIT:
+        return f"{type(value).__name__} of {len(value)}"
+    text = repr(value)
+    return text if len(text) <= _TEXT_LIMIT else f"{text[: _TEXT_LIMIT - 3]}..."
+
+
+def _holds_tensor(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(_holds_tensor(item) for item in value.values())
+    return isinstance(value, torch.Tensor) or _is_array(value)
+
+
+def _bits(value: float | complex) -> bytes:
+    if isinstance(value, complex):
+        return struct.pack("dd", value.real, value.imag)
+    return struct.pack("d", value)
+
+
+def _is_array(value: Any) -> bool:
+    return type(value).__module__ == "numpy" and hasattr(value, "tobytes")
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, float) and math.isnan(value):
+        return False
+    return isinstance(value, int | float | complex) or (_is_array(value) and value.ndim == 0)
+
+
+def _same_object(expected: Any, actual: Any, walk: _Walk) -> bool:
+    """Compare two objects of one class: functions by name, others by ``==`` or by what they are made of."""
+    if hasattr(expected, "__qualname__"):
+        names = ("__module__", "__qualname__")
+        return all(getattr(expected, name, None) == getattr(actual, name, None) for name in names)
+    pictures = freeze(expected), freeze(actual)
+    if isinstance(pictures[0], ObjectPicture):
+        inner = _Walk(traits=False)
+        inner.visit(*pictures, ())
+        walk.compared += inner.compared
+        return not inner.mismatches
+    equal: Any = expected == actual
+    return equal if isinstance(equal, bool) else False

@@ -1,0 +1,89 @@
+"""What to change, for each kind of state that was lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+
+from pytest_ckpt.comparison import Mismatch
+from pytest_ckpt.state.freezing import generator_state
+from pytest_ckpt.state.naming import is_optimizer_like
+
+__all__ = ["advise"]
+
+_RANDOM_STATE = {
+    "rng.torch": "torch.get_rng_state() and torch.set_rng_state()",
+    "rng.numpy": "numpy.random.get_state() and numpy.random.set_state()",
+    "rng.python": "random.getstate() and random.setstate()",
+}
+
+
+def advise(
+    causes: Iterable[str], mismatches: Iterable[Mismatch], components: Mapping[str, str]
+) -> str:
+    """Return the change that would mend what was lost, in one sentence per cause, at most three.
+
+    Args:
+        causes: Paths that were lost.
+        mismatches: How they differ.
+        components: Component name to its kind, as :func:`component_kinds` returns it.
+    """
+    by_path = {mismatch.path: mismatch for mismatch in mismatches}
+    sentences: list[str] = []
+    for cause in causes:
+        sentence = _sentence(cause, _mismatch_of(cause, by_path), components)
+        if sentence not in sentences:
+            sentences.append(sentence)
+    return " ".join(sentences[:3])
+
+
+def component_kinds(components: Mapping[str, Any]) -> dict[str, str]:
+    """Map component names to what advice distinguishes: module, optimizer, generator, other."""
+
+    def kind(component: Any) -> str:
+        if isinstance(component, torch.nn.Module):
+            return "module"
+        if is_optimizer_like(component):
+            return "optimizer"
+        return "generator" if generator_state(component) is not None else "other"
+
+    return {name: kind(component) for name, component in components.items()}
+
+
+def _mismatch_of(cause: str, by_path: Mapping[str, Mismatch]) -> Mismatch | None:
+    if cause in by_path:
+        return by_path[cause]
+    return next((m for path, m in by_path.items() if path.startswith((f"{cause}.", f"{cause}["))), None)
+
+
+def _sentence(cause: str, mismatch: Mismatch | None, components: Mapping[str, str]) -> str:
+    if cause in _RANDOM_STATE:
+        return f"Save and restore this random state, last of all in load: {_RANDOM_STATE[cause]}."
+    if cause.startswith("rng."):
+        device = cause.removeprefix("rng.")
+        return f"Save and restore this random state with torch.{device.split(':')[0]}.get_rng_state()."
+    if cause.endswith(".grad"):
+        return f"Gradients are not in a state dict: save {cause} too, or save only where they are zeroed."
+    name = next((n for n in components if cause == n or cause.startswith((f"{n}.", f"{n}["))), None)
+    if name is None:
+        return f"Put {cause} into the checkpoint and restore it in load."
+    if mismatch is not None and mismatch.kind == "dtype":
+        return (
+            f"Save {mismatch.path} as {mismatch.expected.split(' ')[0]} and load it into a tensor of that dtype "
+            "(load_state_dict casts silently)."
+        )
+    if components[name] == "module" and mismatch is not None and cause != name and mismatch.kind != "missing":
+        return _module_sentence(cause, name)
+    return (
+        f"Save {name}.state_dict() and give it to {name}.load_state_dict() in load"
+        + (", after the model is restored and on its final device." if components[name] == "optimizer" else ".")
+    )
+
+
+def _module_sentence(cause: str, name: str) -> str:
+    return (
+        f"Check that load gives {cause} to {name}.load_state_dict(..., strict=True), under the name it was saved "
+        "with, and that nothing overwrites it afterwards."
+    )

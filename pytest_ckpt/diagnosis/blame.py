@@ -1,0 +1,167 @@
+"""Which state, restored by hand, makes a resumed run agree: the smallest set is to blame."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_ckpt.comparison import Mismatch, compare
+from pytest_ckpt.diagnosis.suspects import Suspect, find_suspects
+from pytest_ckpt.runs import LiveRun, build
+from pytest_ckpt.spine import first_divergence
+from pytest_ckpt.state import capture, get_random_state
+from pytest_ckpt.trips import FIRST_SEED, CallFailed, Plan, Trajectory, fresh_seed, stage
+
+__all__ = ["Blame", "find_blame", "find_hidden", "smallest"]
+
+_TRIAL_LIMIT = 60
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Blame:
+    """Why a resumed run is not the uninterrupted one.
+
+    Attributes:
+        culprits: Paths whose transplant from the saved run makes the runs agree; empty if none was found.
+        evidence: How each culprit differs after loading.
+        suspects: What else differs after loading.
+        trials: How many runs were resumed to find out.
+        cut: How many objects were not looked at.
+    """
+
+    culprits: tuple[str, ...] = ()
+    evidence: tuple[Mismatch, ...] = ()
+    suspects: tuple[Mismatch, ...] = ()
+    trials: int = 0
+    cut: int = 0
+
+
+def find_blame(plan: Plan, at: int, path: Path, reference: Trajectory, unstable: Sequence[str] = ()) -> Blame:
+    """Transplant what differs after loading from a run that did not stop, and keep what is needed.
+
+    Args:
+        plan: What to run.
+        at: The step the checkpoint was saved after.
+        path: The checkpoint.
+        reference: The uninterrupted run.
+        unstable: Paths that differ between two uninterrupted runs.
+    """
+    saved, loaded = _pair(plan, at, path)
+    suspects, cut = find_suspects(saved, loaded)
+    trials = 0
+
+    def agrees(chosen: Sequence[Suspect]) -> bool:
+        nonlocal trials
+        trials += 1
+        if trials > _TRIAL_LIMIT:
+            return False
+        return _transplanted_run_agrees(plan, at, path, reference, chosen, unstable)
+
+    drawn = _drawn_from(plan, at)
+    suspects = [s for s in suspects if not s.path.startswith("rng.") or s.path in drawn]
+    movable = _movable(plan, at, path, suspects)
+    if not movable or not agrees(movable):
+        return Blame(suspects=_mismatches(s for s in suspects if s.seen), trials=trials, cut=cut)
+    culprits = smallest(movable, agrees)
+    return Blame(
+        culprits=tuple(suspect.path for suspect in culprits),
+        evidence=_mismatches(culprits),
+        suspects=_mismatches(s for s in suspects if s.seen and s not in culprits),
+        trials=trials,
+        cut=cut,
+    )
+
+
+def _mismatches(suspects: Iterable[Suspect]) -> tuple[Mismatch, ...]:
+    return tuple(mismatch for suspect in suspects for mismatch in (suspect.all[:3] or (suspect.mismatch,)))
+
+
+def _drawn_from(plan: Plan, at: int) -> set[str]:
+    """Return the random states that training after step ``at`` reads."""
+    run = build(plan.make_run, FIRST_SEED)
+    run.train(at)
+    before = get_random_state()
+    run.train(plan.steps)
+    after = get_random_state()
+    return {f"rng.{name}" for name in before if compare(before[name], after.get(name), traits=False)}
+
+
+def _movable(plan: Plan, at: int, path: Path, suspects: Sequence[Suspect]) -> list[Suspect]:
+    """Return the suspects that can be restored by hand; a component may refuse what it was given."""
+    saved, loaded = _pair(plan, at, path)
+    movable = []
+    for suspect in suspects:
+        if suspect.move is None:
+            continue
+        with contextlib.suppress(Exception):
+            suspect.move(saved, loaded)
+            movable.append(suspect)
+    return movable
+
+
+def find_hidden(plan: Plan, at: int, path: Path) -> tuple[Mismatch, ...]:
+    """Return how a loaded run differs from the one that was saved, declared state and random state left out."""
+    suspects, _ = find_suspects(*_pair(plan, at, path))
+    return tuple(s.mismatch for s in suspects if not s.path.startswith("rng.") and not s.declared)
+
+
+def _pair(plan: Plan, at: int, path: Path) -> tuple[LiveRun, LiveRun]:
+    """Return a run that trained ``at`` steps, and a fresh one that loaded its checkpoint."""
+    saved = build(plan.make_run, FIRST_SEED)
+    saved.train(at)
+    saved.random_state = get_random_state()
+    loaded = build(plan.make_run, fresh_seed(at))
+    with stage("load(path)"):
+        plan.storage.load(loaded, path)
+    loaded.random_state = get_random_state()
+    loaded.steps_done = at
+    return saved, loaded
+
+
+def _transplanted_run_agrees(
+    plan: Plan,
+    at: int,
+    path: Path,
+    reference: Trajectory,
+    chosen: Sequence[Suspect],
+    unstable: Sequence[str],
+) -> bool:
+    try:
+        saved, loaded = _pair(plan, at, path)
+        with stage("restoring by hand and training on"):
+            for suspect in chosen:
+                assert suspect.move is not None
+                suspect.move(saved, loaded)
+            records = loaded.train(plan.steps)
+    except CallFailed:
+        return False
+    end = capture(loaded.components, hidden=False)
+    mine = Trajectory(start=at, records=records, end=end)
+    if first_divergence(reference, mine, unstable) is not None:
+        return False
+    rest = compare(reference.end.state, end.state, traits=False)
+    return all(mismatch.path in unstable for mismatch in rest)
+
+
+def smallest(items: Sequence[Suspect], works: Callable[[Sequence[Suspect]], bool]) -> list[Suspect]:
+    """Return a smallest subset that still works; QuickXplain (Junker, AAAI 2004).
+
+    Args:
+        items: A list for which ``works`` holds; the earlier an item, the rather it is kept.
+        works: Whether a subset suffices.
+    """
+
+    def explain(background: list[Suspect], added: bool, rest: list[Suspect]) -> list[Suspect]:
+        if added and works(background):
+            return []
+        if len(rest) == 1:
+            return rest
+        half = len(rest) // 2
+        left, right = rest[:half], rest[half:]
+        from_right = explain(background + left, True, right)
+        from_left = explain(background + from_right, bool(from_right), left)
+        return from_left + from_right
+
+    return explain([], False, list(items))

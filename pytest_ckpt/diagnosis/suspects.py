@@ -1,0 +1,240 @@
+"""What differs between a run that did not stop and one that was loaded: declared state, then hidden state."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from types import GeneratorType
+from typing import Any
+
+import torch
+
+from pytest_ckpt.comparison import Mismatch, compare
+from pytest_ckpt.runs import LiveRun
+from pytest_ckpt.runs.restoring import load_order, restore_component, restore_generator
+from pytest_ckpt.state import capture, freeze, get_random_state, set_random_state
+from pytest_ckpt.state.freezing import generator_state
+from pytest_ckpt.state.hidden import Graph, Slot, is_opaque, walk_graph
+from pytest_ckpt.state.opaque import iterator_position
+from pytest_ckpt.state.tensors import is_initialized
+
+__all__ = ["Suspect", "find_suspects", "picture"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Suspect:
+    """Something that differs after loading.
+
+    Attributes:
+        path: Its name.
+        mismatch: How it differs.
+        move: ``move(saved_run, loaded_run)`` restores it by hand; ``None`` where that is impossible.
+        declared: Whether a component's state dict holds it.
+        all: Every mismatch, where one suspect stands for many.
+        seen: Whether the difference can be seen; where an iterator stands sometimes cannot.
+    """
+
+    path: str
+    mismatch: Mismatch
+    move: Callable[[LiveRun, LiveRun], None] | None
+    declared: bool = False
+    all: tuple[Mismatch, ...] = ()
+    seen: bool = True
+
+
+def find_suspects(saved: LiveRun, loaded: LiveRun) -> tuple[list[Suspect], int]:
+    """Return what differs, components first, then the random state, then everything hidden; and what was cut."""
+    ours, theirs = graph_of(saved), graph_of(loaded)
+    declared = list(_component_suspects(saved.components, loaded.components))
+    declared += _undeclared_suspects(ours, theirs)
+    named = {mismatch.path for suspect in declared for mismatch in suspect.all}
+    found = [
+        *declared,
+        *_random_suspects(saved, loaded),
+        *(suspect for suspect in _hidden_suspects(ours, theirs) if suspect.path not in named),
+        *_alias_suspects(saved, loaded, ours, theirs),
+    ]
+    # Most programs zero their gradients before they are read, and few generators are seen through.
+    found.sort(key=lambda suspect: (suspect.path.endswith(".grad"), not suspect.seen))
+    return found, max(ours.cut, theirs.cut)
+
+
+def graph_of(run: LiveRun) -> Graph:
+    """Walk everything that a run's components and functions reach."""
+    definition = run.definition
+    functions = {"step": definition.step, "save": definition.save, "load": definition.load}
+    return walk_graph(run.components, {**functions, "predict": definition.predict})
+
+
+def picture(run: LiveRun) -> dict[str, Any]:
+    """Return frozen copies of everything a run is made of, declared or hidden, and the random state, by path."""
+    slots = {path: freeze(comparable(slot.value)) for path, slot in graph_of(run).slots.items()}
+    modes = {
+        f"{name}.{prefix}.training" if prefix else f"{name}.training": part.training
+        for name, module in run.components.items()
+        if isinstance(module, torch.nn.Module)
+        for prefix, part in module.named_modules()
+    }
+    declared = {k: v for k, v in capture(run.components, hidden=False).state.items()}
+    return {**slots, **modes, **declared, "rng": get_random_state()}
+
+
+def _component_suspects(saved: Mapping[str, Any], loaded: Mapping[str, Any]) -> Iterator[Suspect]:
+    ours, theirs = capture(saved, hidden=False), capture(loaded, hidden=False)
+    for name in load_order(saved):
+        if name in theirs.state:
+            diff = compare({name: ours.state[name]}, {name: theirs.state[name]}, traits=False)
+        else:
+            diff = compare({name: ours.state[name]}, {}, traits=False)
+        if diff:
+            yield Suspect(
+                path=name,
+                mismatch=diff.mismatches[0],
+                move=_move_component(name) if name in loaded else None,
+                declared=True,
+                all=diff.mismatches,
+            )
+
+
+def _move_component(name: str) -> Callable[[LiveRun, LiveRun], None]:
+    def move(saved: LiveRun, loaded: LiveRun) -> None:
+        state = capture(saved.components, hidden=False).raw[name]
+        restore_component(name, loaded.components[name], freeze(state))
+
+    return move
+
+
+def _undeclared_suspects(ours: Graph, theirs: Graph) -> Iterator[Suspect]:
+    both = [path for path in ours.undeclared if path in theirs.undeclared]
+    for path in both:
+        mine, other = capture({path: ours.undeclared[path]}, hidden=False), theirs.undeclared[path]
+        diff = compare(mine.state, capture({path: other}, hidden=False).state, traits=False)
+        if diff:
+            yield Suspect(path=path, mismatch=diff.mismatches[0], move=_move_undeclared(path), all=diff.mismatches)
+
+
+def _move_undeclared(path: str) -> Callable[[LiveRun, LiveRun], None]:
+    def move(saved: LiveRun, loaded: LiveRun) -> None:
+        state = capture({path: graph_of(saved).undeclared[path]}, hidden=False).raw[path]
+        restore_component(path, graph_of(loaded).undeclared[path], freeze(state))
+
+    return move
+
+
+def _alias_suspects(saved: LiveRun, loaded: LiveRun, ours: Graph, theirs: Graph) -> Iterator[Suspect]:
+    """Yield hidden tensors that follow the live model in one of the runs only."""
+    mine, others = _aliases(saved, ours), _aliases(loaded, theirs)
+    for path in ours.slots:
+        if path in theirs.slots and mine.get(path) != others.get(path):
+            sides = [f"shares memory with {a[path]}" if path in a else "a copy" for a in (mine, others)]
+            mismatch = Mismatch(path=path, kind="sharing", expected=sides[0], actual=sides[1])
+            yield Suspect(path=path, mismatch=mismatch, move=None)
+
+
+def _aliases(run: LiveRun, graph: Graph) -> dict[str, str]:
+    owners = {
+        parameter.data_ptr(): f"{component}.{name}"
+        for component, module in run.components.items()
+        if isinstance(module, torch.nn.Module)
+        for name, parameter in module.named_parameters()
+        if is_initialized(parameter) and parameter.layout is torch.strided and parameter.numel()
+    }
+    found = {}
+    for path, slot in graph.slots.items():
+        for tensor in _plain_tensors(slot.value):
+            if (owner := owners.get(tensor.data_ptr())) is not None and owner != path:
+                found.setdefault(path, owner)
+    return found
+
+
+def _plain_tensors(value: Any) -> Iterator[torch.Tensor]:
+    if type(value) is torch.Tensor and value.layout is torch.strided and is_initialized(value):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _plain_tensors(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _plain_tensors(item)
+
+
+def _random_suspects(saved: LiveRun, loaded: LiveRun) -> Iterator[Suspect]:
+    for name, state in saved.random_state.items():
+        diff = compare({"rng": {name: state}}, {"rng": {name: loaded.random_state.get(name)}}, traits=False)
+        if diff:
+            mismatch = Mismatch(
+                path=f"rng.{name}",
+                kind="value",
+                expected=f"the random state of {name} when the run was saved",
+                actual="another one",
+            )
+            yield Suspect(path=f"rng.{name}", mismatch=mismatch, move=_move_random_state(name))
+
+
+def _move_random_state(name: str) -> Callable[[LiveRun, LiveRun], None]:
+    def move(saved: LiveRun, loaded: LiveRun) -> None:
+        set_random_state({name: saved.random_state[name]})
+
+    return move
+
+
+def _hidden_suspects(ours: Graph, theirs: Graph) -> Iterator[Suspect]:
+    for path, slot in ours.slots.items():
+        if path in theirs.slots:
+            diff = compare(comparable(slot.value), comparable(theirs.slots[path].value), traits=False)
+        elif slot.owner in theirs.objects and slot.value is not None:
+            # Without the attribute the class has a default, or the program a fallback.
+            diff = compare({"": comparable(slot.value)}, {}, traits=False)
+        else:
+            continue
+        move = _move_slot(path) if slot.assign else None
+        if diff:
+            first = diff.mismatches[0]
+            yield Suspect(path=path, mismatch=replace(first, path=path + _joined(first.path)), move=move)
+        elif isinstance(slot.value, GeneratorType) and move is not None:
+            # What a `for` inside a generator has reached lies on the frame's stack, out of sight.
+            mismatch = Mismatch(path=path, kind="value", expected="its position", actual="perhaps another")
+            yield Suspect(path=path, mismatch=mismatch, move=move, seen=False)
+
+
+def _joined(path: str) -> str:
+    return f".{path}" if path and not path.startswith("[") else path
+
+
+def comparable(value: Any) -> Any:
+    """Return what to compare of a slot's value: a generator's state, an iterator's position, data as it is."""
+    if is_opaque(value):
+        return iterator_position(value)
+    state = generator_state(value)
+    return value if state is None else state
+
+
+def _move_slot(path: str) -> Callable[[LiveRun, LiveRun], None]:
+    def move(saved: LiveRun, loaded: LiveRun) -> None:
+        slot, target = graph_of(saved).slots.get(path), graph_of(loaded)
+        if slot is not None and not _fill(target.slots.get(path), slot.value):
+            target.put(slot, slot.value)
+
+    return move
+
+
+def _fill(target: Slot | None, value: Any) -> bool:
+    """Overwrite a value in place, so that whoever holds it sees the change; say whether that was possible."""
+    current = None if target is None else target.value
+    if generator_state(current) is not None and type(current) is type(value):
+        restore_generator(current, generator_state(value))
+    elif isinstance(value, torch.Tensor) and isinstance(current, torch.Tensor) and value.shape == current.shape:
+        with torch.no_grad():
+            current.copy_(value)
+    elif isinstance(value, list | deque) and isinstance(current, list | deque):
+        items = list(value)
+        current.clear()
+        current.extend(items)
+    elif isinstance(value, dict) and isinstance(current, dict):
+        entries = dict(value)
+        current.clear()
+        current.update(entries)
+    else:
+        return False
+    return True

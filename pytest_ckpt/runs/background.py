@@ -1,0 +1,86 @@
+"""Threads that a project's ``save`` starts: held back until training has gone on, then waited for."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+__all__ = ["BackgroundSaves"]
+
+_HOLD_SECONDS = 0.25
+_WAIT_SECONDS = 30.0
+_QUIET_SECONDS = 0.1
+
+
+class BackgroundSaves:
+    """The threads started during saves.
+
+    A save that hands live tensors to a thread is right or wrong by luck: it depends on whether the thread
+    writes before the next training step. Holding the thread back until that step is done makes the
+    answer the same each time. A copy that was made before the thread started is not affected.
+    """
+
+    def __init__(self) -> None:
+        self._gate = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Hold back the threads that are started in the body, for a quarter of a second at most."""
+        self._gate.clear()
+        original_start, original_join = threading.Thread.start, threading.Thread.join
+
+        def start(thread: threading.Thread) -> None:
+            run = thread.run
+            thread.run = lambda: self._run_later(run)  # type: ignore[method-assign]
+            self._threads.append(thread)
+            original_start(thread)
+
+        def join(thread: threading.Thread, timeout: float | None = None) -> None:
+            self._gate.set()  # A save that waits for its thread has nothing in the background.
+            original_join(thread, timeout)
+
+        threading.Thread.start, threading.Thread.join = start, join  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            threading.Thread.start, threading.Thread.join = (  # type: ignore[method-assign]
+                original_start,
+                original_join,
+            )
+
+    def _run_later(self, run: Any) -> None:
+        self._gate.wait(_HOLD_SECONDS)
+        run()
+
+    def release(self) -> None:
+        """Let the threads write."""
+        self._gate.set()
+
+    def wait(self, directory: Path) -> None:
+        """Wait until every thread has ended; workers of a pool live on, so until nothing is written either."""
+        self.release()
+        deadline = time.monotonic() + _WAIT_SECONDS
+        quiet_since, seen = time.monotonic(), _listing(directory)
+        while any(thread.is_alive() for thread in self._threads) and time.monotonic() < deadline:
+            time.sleep(0.005)
+            if (now := _listing(directory)) != seen:
+                quiet_since, seen = time.monotonic(), now
+            elif now and time.monotonic() - quiet_since > _QUIET_SECONDS + _HOLD_SECONDS:
+                break
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+
+
+def _listing(directory: Path) -> list[tuple[str, int, int]]:
+    files = []
+    for path in sorted(directory.rglob("*")):
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            continue  # renamed meanwhile
+        files.append((str(path), status.st_size, status.st_mtime_ns))
+    return files

@@ -1,0 +1,142 @@
+"""``LiveRun``: a built run, with every call into the project's code in one place."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pytest_ckpt.errors import UsageError
+from pytest_ckpt.runs.discovery import stateful_attributes
+from pytest_ckpt.runs.training_run import MakeRun, TrainingRun
+from pytest_ckpt.state.capture import is_stateful
+from pytest_ckpt.state.freezing import freeze
+from pytest_ckpt.state.naming import is_optimizer_like
+from pytest_ckpt.state.random_state import seed_everything
+
+__all__ = ["LiveRun", "Record", "as_training_run", "build"]
+
+Record = dict[str, Any]
+
+
+def as_training_run(made: Any) -> TrainingRun:
+    """Describe what ``make_run`` returned: a run, a module, a mapping, or an object that holds stateful ones.
+
+    Raises:
+        UsageError: If nothing in it is stateful.
+    """
+    if isinstance(made, TrainingRun):
+        return made
+    if isinstance(made, torch.nn.Module):
+        return TrainingRun(components={"model": made}, name=type(made).__qualname__)
+    if isinstance(made, Mapping):
+        return TrainingRun(components=made)
+    if made is None:
+        raise UsageError("make_run returned None. Return a TrainingRun, a module, a mapping or a trainer.")
+    if is_stateful(made):
+        return TrainingRun(components={type(made).__name__.lower(): made}, name=type(made).__qualname__)
+    return TrainingRun(components=lambda: stateful_attributes(made), name=type(made).__qualname__)
+
+
+def build(make_run: MakeRun, seed: int) -> LiveRun:
+    """Seed every random generator and make a run.
+
+    Raises:
+        UsageError: If ``make_run`` is not a function or returns nothing that can be tested.
+    """
+    if not callable(make_run):
+        raise UsageError(
+            f"make_run is a {type(make_run).__qualname__}; a check takes a factory, not an object: a function "
+            "without arguments that makes a fresh run at each call."
+        )
+    seed_everything(seed)
+    return LiveRun(as_training_run(make_run()))
+
+
+class LiveRun:
+    """A built run.
+
+    Attributes:
+        definition: The run as its author described it.
+        steps_done: How many training steps this object has taken, or its checkpoint had.
+        random_state: The global random state when somebody last noted it here.
+    """
+
+    def __init__(self, definition: TrainingRun) -> None:
+        self.definition = definition
+        self.steps_done = 0
+        self.random_state: dict[str, Any] = {}
+        self._components = definition.components
+        self._step = _numbered(definition.step)
+
+    @property
+    def components(self) -> dict[str, Any]:
+        """The components as they are now."""
+        found = self._components() if callable(self._components) else self._components
+        if not isinstance(found, Mapping):
+            raise UsageError(f"components() returned a {type(found).__qualname__}, not a mapping.")
+        return dict(found)
+
+    def train(self, until: int) -> list[Record]:
+        """Train to step ``until`` and return a record per step: its output and the learning rates after it."""
+        records = []
+        while self.steps_done < until:
+            output = freeze(self._step(self.steps_done))
+            self.steps_done += 1
+            records.append({"output": output, "lr": self.learning_rates()})
+        return records
+
+    def learning_rates(self) -> dict[str, list[Any]]:
+        """Return each optimizer's learning rates, one per group."""
+        return {
+            name: [freeze(group.get("lr")) for group in item.param_groups]
+            for name, item in self.components.items()
+            if is_optimizer_like(item)
+        }
+
+    def predict(self) -> Any:
+        """Return the run's prediction in eval mode, without gradients."""
+        if self.definition.predict is None:
+            return None
+        with self.eval_mode(), torch.no_grad():
+            return freeze(self.definition.predict())
+
+    @contextmanager
+    def eval_mode(self) -> Iterator[None]:
+        """Put every module component in eval mode; afterwards each part is in its own mode again."""
+        modules = [item for item in self.components.values() if isinstance(item, torch.nn.Module)]
+        modes = [(part, part.training) for module in modules for part in module.modules()]
+        for module in modules:
+            module.eval()
+        try:
+            yield
+        finally:
+            for part, mode in modes:
+                part.training = mode
+
+    def save(self, path: Path) -> None:
+        """Call the project's own save."""
+        assert self.definition.save is not None
+        self.definition.save(path)
+
+    def load(self, path: Path) -> None:
+        """Call the project's own load."""
+        assert self.definition.load is not None
+        self.definition.load(path)
+
+
+def _numbered(step: Callable[..., Any] | None) -> Callable[[int], Any]:
+    """Return ``step`` as a function of the step's number; one without parameters is called without it."""
+    if step is None:
+        return lambda number: None
+    try:
+        inspect.signature(step).bind(0)
+    except TypeError:
+        return lambda number: step()
+    except ValueError:  # a builtin without a signature
+        return step
+    return step

@@ -1,0 +1,81 @@
+"""How a run gets to disk and back: the project's own functions, or a format of this package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_ckpt.formats import Format
+from pytest_ckpt.runs.live import LiveRun
+from pytest_ckpt.runs.restoring import load_order, restore_component
+from pytest_ckpt.state.freezing import generator_state
+from pytest_ckpt.state.random_state import get_random_state, set_random_state
+
+__all__ = ["OWN", "Storage", "format_storage", "own_storage", "payload_of"]
+
+OWN = "own"
+_RANDOM_STATE = "random_state"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Storage:
+    """A way to disk and back.
+
+    Attributes:
+        name: The format's name, or ``own`` for the project's own functions.
+        suffix: The file name's end.
+        save: ``save(run, path)``.
+        load: ``load(run, path)``.
+        refuses: The reason why a run cannot be kept this way, or ``None``.
+    """
+
+    name: str
+    suffix: str
+    save: Callable[[LiveRun, Path], None]
+    load: Callable[[LiveRun, Path], None]
+    refuses: Callable[[LiveRun], str | None]
+
+
+def own_storage() -> Storage:
+    """Return the project's own ``save`` and ``load``."""
+    return Storage(name=OWN, suffix=".pt", save=LiveRun.save, load=LiveRun.load, refuses=lambda run: None)
+
+
+def format_storage(form: Format) -> Storage:
+    """Return the storage that writes state dicts and the random state in a format.
+
+    A format for whole objects writes the components themselves; what it loads is read through their
+    state dicts into the fresh run.
+    """
+
+    def save(run: LiveRun, path: Path) -> None:
+        form.save(payload_of(run, whole=form.whole), path)
+
+    def load(run: LiveRun, path: Path) -> None:
+        payload = form.load(path)
+        components = run.components
+        for name in load_order(components):
+            state = _state_of(payload[name]) if form.whole else payload[name]
+            restore_component(name, components[name], state)
+        set_random_state(payload[_RANDOM_STATE])
+
+    def refuses(run: LiveRun) -> str | None:
+        return form.refuses(payload_of(run, whole=form.whole))
+
+    return Storage(name=form.name, suffix=form.suffix, save=save, load=load, refuses=refuses)
+
+
+def payload_of(run: LiveRun, *, whole: bool = False) -> dict[str, Any]:
+    """Return what a format writes of a run: its components' state dicts and the random state."""
+    components = run.components
+    payload = components if whole else {name: _state_of(item) for name, item in components.items()}
+    return {**payload, _RANDOM_STATE: get_random_state()}
+
+
+def _state_of(component: Any) -> Any:
+    if callable(getattr(component, "state_dict", None)):
+        return component.state_dict()
+    state = generator_state(component)
+    return component if state is None else state

@@ -1,0 +1,119 @@
+"""Frozen copies of what a state dict holds: nested containers, tensors, arrays, random generators, objects."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections import OrderedDict, deque
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import torch
+from torch.nn.parameter import is_lazy
+
+from pytest_ckpt.state.tensors import freeze_tensor
+
+__all__ = ["ObjectPicture", "freeze", "generator_state", "object_attributes"]
+
+_IMMUTABLE = (str, bytes, int, float, complex, bool, type(None), torch.dtype, torch.device, torch.Size)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ObjectPicture:
+    """What an object without a special rule is made of.
+
+    Attributes:
+        kind: Its qualified class name.
+        attributes: Frozen copies of its attributes, slots included.
+    """
+
+    kind: str
+    attributes: dict[str, Any]
+
+
+def freeze(value: Any, _seen: dict[int, Any] | None = None) -> Any:
+    """Copy a nested value so that nothing in the copy changes when the training goes on.
+
+    Containers keep their type where that is a plain one, tensors and arrays are copied, random
+    generators become their state, other objects an :class:`ObjectPicture`. Functions, classes and
+    the standard library's values (paths, dates, enumerations) are kept as they are; an object that
+    is met again inside itself becomes its class name.
+    """
+    kind = type(value)
+    if kind in _IMMUTABLE_TYPES:
+        return value
+    if isinstance(value, torch.Tensor):
+        # A lazy parameter gets its data in place, so not even a reference may be kept.
+        return ObjectPicture(kind=kind.__qualname__, attributes={}) if is_lazy(value) else freeze_tensor(value)
+    seen = {} if _seen is None else _seen
+    if id(value) in seen:
+        return seen[id(value)][1]
+    # The object is kept with its copy: ids of short-lived objects are used again.
+    seen[id(value)] = (value, f"<{kind.__qualname__} again>")
+    frozen = _freeze_compound(value, seen)
+    seen[id(value)] = (value, frozen)
+    return frozen
+
+
+_IMMUTABLE_TYPES = frozenset(_IMMUTABLE)
+
+
+def _freeze_compound(value: Any, seen: dict[int, Any]) -> Any:
+    kind = type(value)
+    if isinstance(value, Mapping):
+        return _freeze_mapping(value, seen)
+    if isinstance(value, Set):
+        return frozenset(value)
+    if isinstance(value, (list, tuple, deque)):
+        items = [freeze(item, seen) for item in value]
+        return tuple(items) if isinstance(value, tuple) else items
+    if (state := generator_state(value)) is not None:
+        return ObjectPicture(kind=kind.__qualname__, attributes={"state": freeze(state, seen)})
+    if kind.__module__ == "numpy":
+        return value.copy() if hasattr(value, "copy") else value
+    if isinstance(value, (type, *_FUNCTIONS)) or kind.__module__.split(".")[0] in sys.stdlib_module_names:
+        return value
+    attributes = object_attributes(value)
+    if not attributes:
+        return value
+    frozen = {name: freeze(item, seen) for name, item in attributes.items()}
+    return ObjectPicture(kind=kind.__qualname__, attributes=frozen)
+
+
+_FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType, ModuleType)
+
+
+def _freeze_mapping(value: Mapping[Any, Any], seen: dict[int, Any]) -> dict[Any, Any]:
+    items = ((key, freeze(item, seen)) for key, item in value.items())
+    copied: dict[Any, Any] = OrderedDict(items) if isinstance(value, OrderedDict) else dict(items)
+    if isinstance(value, OrderedDict) and (metadata := getattr(value, "_metadata", None)) is not None:
+        # Versions of the modules: load_state_dict reads them to run migrations.
+        copied._metadata = freeze(metadata, seen)  # type: ignore[attr-defined]
+    return copied
+
+
+def generator_state(value: Any) -> Any:
+    """Return the state of a random generator of python, numpy or torch, or ``None`` for other objects."""
+    if isinstance(value, torch.Generator):
+        return value.get_state()
+    if isinstance(value, random.Random):
+        return value.getstate()
+    if type(value).__module__.startswith("numpy.random"):
+        if hasattr(value, "bit_generator"):
+            return value.bit_generator.state
+        if hasattr(value, "get_state"):
+            return value.get_state()
+    return None
+
+
+def object_attributes(value: Any) -> dict[str, Any]:
+    """Return what an object holds, in ``__dict__`` and in slots."""
+    attributes = dict(getattr(value, "__dict__", {}))
+    for base in type(value).__mro__:
+        slots = base.__dict__.get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            if name not in ("__dict__", "__weakref__") and hasattr(value, name):
+                attributes.setdefault(name, getattr(value, name))
+    return attributes

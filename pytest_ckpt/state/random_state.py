@@ -1,0 +1,67 @@
+"""The random state of python, numpy, torch and each accelerator, read and written as one mapping."""
+
+from __future__ import annotations
+
+import random
+import sys
+from typing import Any
+
+import torch
+
+__all__ = ["get_random_state", "seed_everything", "set_random_state"]
+
+
+def get_random_state() -> dict[str, Any]:
+    """Return every global random state as tensors, numbers and strings.
+
+    numpy is left out while nothing has imported it. The values hold no type that
+    ``torch.load(weights_only=True)`` refuses, which ``numpy.random.get_state()`` would.
+    """
+    version, internal, gauss = random.getstate()
+    state: dict[str, Any] = {
+        "python": {"version": version, "internal": torch.tensor(internal), "gauss": gauss},
+        "torch": torch.get_rng_state(),
+    }
+    if (numpy := sys.modules.get("numpy")) is not None:
+        name, keys, position, has_gauss, cached = numpy.random.get_state()
+        state["numpy"] = {
+            "name": name,
+            "keys": torch.from_numpy(keys.astype("int64")),
+            "position": int(position),
+            "has_gauss": int(has_gauss),
+            "cached": float(cached),
+        }
+    if torch.cuda.is_available():
+        for index in range(torch.cuda.device_count()):
+            state[f"cuda:{index}"] = torch.cuda.get_rng_state(index)
+    if torch.backends.mps.is_available():
+        state["mps"] = torch.mps.get_rng_state()
+    return state
+
+
+def set_random_state(state: dict[str, Any]) -> None:
+    """Restore what :func:`get_random_state` returned; keys that are absent are left alone."""
+    for name, value in state.items():
+        if name == "python":
+            random.setstate((value["version"], tuple(value["internal"].tolist()), value["gauss"]))
+        elif name == "torch":
+            torch.set_rng_state(value)
+        elif name == "numpy":
+            import numpy
+
+            keys = value["keys"].numpy().astype("uint32")
+            numpy.random.set_state(
+                (value["name"], keys, value["position"], value["has_gauss"], value["cached"])
+            )
+        elif name == "mps":
+            torch.mps.set_rng_state(value)
+        else:
+            torch.cuda.set_rng_state(value, name)
+
+
+def seed_everything(seed: int) -> None:
+    """Seed python, torch (each accelerator too) and, where it is imported, numpy."""
+    random.seed(seed)
+    torch.manual_seed(seed)
+    if (numpy := sys.modules.get("numpy")) is not None:
+        numpy.random.seed(seed)

@@ -1,0 +1,104 @@
+"""A tensor of any kind as plain dense parts, and frozen copies of tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch.nn.parameter import is_lazy
+
+__all__ = ["dense_parts", "describe_tensor", "freeze_tensor", "is_initialized"]
+
+
+def is_initialized(tensor: torch.Tensor) -> bool:
+    """Whether a tensor has data; the parameters of a lazy module have none before the first forward."""
+    return not is_lazy(tensor) and tensor.device.type != "meta"
+
+
+def freeze_tensor(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a detached copy that shares nothing with ``tensor`` and keeps layout, dtype and class."""
+    with torch.no_grad():
+        if type(tensor) is torch.nn.Parameter:
+            return tensor.data.clone()
+        return tensor.detach().clone()
+
+
+def describe_tensor(tensor: torch.Tensor) -> str:
+    """Describe a tensor's dtype, shape and, where it is not plain, its layout and class."""
+    if is_lazy(tensor):
+        return "an uninitialized lazy parameter"
+    dtype = str(tensor.dtype).removeprefix("torch.")
+    text = f"{dtype} {_shape(tensor)}"
+    if tensor.layout is not torch.strided:
+        text += f" {str(tensor.layout).removeprefix('torch.')}"
+    if type(tensor) not in (torch.Tensor, torch.nn.Parameter):
+        text += f" {type(tensor).__name__}"
+    if tensor.device.type == "meta":
+        text += " on meta (no data)"
+    return text
+
+
+def _shape(tensor: torch.Tensor) -> str:
+    if tensor.is_nested:
+        return "(nested)"
+    return str(tuple(tensor.shape))
+
+
+def dense_parts(tensor: torch.Tensor, name: str = "") -> Iterator[tuple[str, torch.Tensor | str]]:
+    """Yield what a tensor is made of: plain dense contiguous CPU tensors, and strings for what is not data.
+
+    Two tensors are the same bit for bit exactly when these sequences are. Sparse tensors are not
+    coalesced first: two orders of the same entries are two states.
+    """
+    if is_lazy(tensor):
+        yield f"{name}.class", type(tensor).__name__
+    elif tensor.device.type == "meta":
+        yield f"{name}.meta", str(tuple(tensor.shape))
+    elif hasattr(type(tensor), "__tensor_flatten__"):
+        yield from _subclass_parts(tensor, name)
+    elif tensor.layout in _SPARSE_PARTS:
+        for part in _SPARSE_PARTS[tensor.layout]:
+            yield from dense_parts(getattr(tensor, part)(), f"{name}.{part.strip('_')}")
+    elif tensor.is_quantized:
+        yield from _quantized_parts(tensor, name)
+    elif tensor.is_nested:
+        for index, item in enumerate(tensor.unbind()):
+            yield from dense_parts(item, f"{name}[{index}]")
+    else:
+        yield name, plain_bytes_view(tensor)
+
+
+_SPARSE_PARTS: dict[torch.layout, tuple[str, ...]] = {
+    torch.sparse_coo: ("_indices", "_values"),
+    torch.sparse_csr: ("crow_indices", "col_indices", "values"),
+    torch.sparse_csc: ("ccol_indices", "row_indices", "values"),
+    torch.sparse_bsr: ("crow_indices", "col_indices", "values"),
+    torch.sparse_bsc: ("ccol_indices", "row_indices", "values"),
+}
+
+
+def _subclass_parts(tensor: torch.Tensor, name: str) -> Iterator[tuple[str, torch.Tensor | str]]:
+    # The protocol of traceable wrapper subclasses, DTensor among them.
+    flatten: Any = tensor.__tensor_flatten__  # type: ignore[attr-defined]
+    inner_names, context = flatten()
+    yield f"{name}.context", f"{type(tensor).__name__} {context!r}"
+    for inner in inner_names:
+        yield from dense_parts(getattr(tensor, inner), f"{name}.{inner.strip('_')}")
+
+
+def _quantized_parts(tensor: torch.Tensor, name: str) -> Iterator[tuple[str, torch.Tensor | str]]:
+    yield f"{name}.qscheme", str(tensor.qscheme())
+    yield f"{name}.int_repr", plain_bytes_view(tensor.int_repr())
+    if tensor.qscheme() in (torch.per_tensor_affine, torch.per_tensor_symmetric):
+        yield f"{name}.scale", repr((tensor.q_scale(), tensor.q_zero_point()))
+    else:
+        yield f"{name}.axis", str(tensor.q_per_channel_axis())
+        yield f"{name}.scales", plain_bytes_view(tensor.q_per_channel_scales())
+        yield f"{name}.zero_points", plain_bytes_view(tensor.q_per_channel_zero_points())
+
+
+def plain_bytes_view(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a dense tensor as a contiguous CPU tensor in logical order, conj and neg bits resolved."""
+    with torch.no_grad():
+        return tensor.detach().resolve_conj().resolve_neg().cpu().contiguous()
