@@ -20,7 +20,7 @@ import torch
 from pytest_ckpt.formats.leaves import MAPPINGS
 from pytest_ckpt.state.paths import Keys, spell
 
-__all__ = ["STRUCTURE", "is_packable", "pack", "unpack"]
+__all__ = ["STRUCTURE", "pack", "unpack"]
 
 STRUCTURE = "pytest_ckpt.structure"
 """Where a format puts the text; no tensor is given this name."""
@@ -42,18 +42,13 @@ _ATOMS: dict[type, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
 _BY_NAME = {kind.__name__: decode for kind, (_, decode) in _ATOMS.items()}
 
 
-def is_packable(leaf: object) -> bool:
-    """Say whether a value that is neither a tensor nor a plain container can be packed."""
-    return leaf is None or type(leaf) in (bool, int, float, str, *_ATOMS)
-
-
 def pack(payload: dict[str, Any]) -> tuple[str, dict[str, torch.Tensor]]:
     """Split a payload into the text of its structure and its tensors, by their paths.
 
     Two places that hold the same tensor get it twice.
 
     Raises:
-        TypeError: If something in it is neither a tensor nor packable.
+        TypeError: If there is something in it that the text has no word for.
     """
     tensors: dict[str, torch.Tensor] = {}
     return json.dumps(_encode(payload, (), tensors), allow_nan=False), tensors

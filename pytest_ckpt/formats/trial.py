@@ -29,7 +29,6 @@ def reason_to_refuse(
     name: str,
     copy: Copy,
     trusted: Copy | None = None,
-    accepts: Callable[[object], bool] | None = None,
 ) -> str | None:
     """Say what of a payload a format does not bring back unchanged.
 
@@ -38,11 +37,10 @@ def reason_to_refuse(
         name: The format's, for the sentence.
         copy: The format itself.
         trusted: The format without ``weights_only``, if it has that; tells whether that is the reason.
-        accepts: Whether the format keeps a value that is no tensor. By default that is tried as well.
     """
-    keeps = accepts or _keeps_value(payload, copy)
+    keeps_value = _keeps_value(payload, copy)
     for keys, leaf in leaves(payload):
-        if _keeps_tensor(copy, leaf) if isinstance(leaf, torch.Tensor) else keeps(leaf):
+        if _keeps_tensor(copy, leaf) if isinstance(leaf, torch.Tensor) else keeps_value(leaf):
             continue
         if trusted is not None and _survive(trusted, leaf):
             return f"weights_only loading refuses {_describe(leaf)} at {spell(keys)} (use 'torch-full')"

@@ -18,7 +18,7 @@ from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import save
 
-from pytest_ckpt.formats.packing import STRUCTURE, is_packable, pack, unpack
+from pytest_ckpt.formats.packing import STRUCTURE, pack, unpack
 from pytest_ckpt.formats.protocol import Format, Keeps
 from pytest_ckpt.formats.trial import reason_to_refuse
 
@@ -75,7 +75,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
             save=_save,
             load=_load,
             keeps=Keeps.METADATA,
-            refuses=partial(reason_to_refuse, name="dcp", copy=_copy, accepts=is_packable),
+            refuses=partial(reason_to_refuse, name="dcp", copy=_copy),
         )
     }
 )

@@ -12,7 +12,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load, save, save_file
 
-from pytest_ckpt.formats.packing import STRUCTURE, is_packable, pack, unpack
+from pytest_ckpt.formats.packing import STRUCTURE, pack, unpack
 from pytest_ckpt.formats.protocol import Format, Keeps
 from pytest_ckpt.formats.trial import reason_to_refuse
 
@@ -60,7 +60,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
             save=_save,
             load=_load,
             keeps=Keeps.METADATA,
-            refuses=partial(reason_to_refuse, name="safetensors", copy=_copy, accepts=is_packable),
+            refuses=partial(reason_to_refuse, name="safetensors", copy=_copy),
         )
     }
 )

@@ -65,6 +65,9 @@ def _content(tensor: torch.Tensor) -> Any:
         return tensor.shape
     if tensor.layout is torch.sparse_coo:
         return tensor.shape, tensor.is_coalesced(), _content(tensor._indices()), _content(tensor._values())
+    if tensor.layout is torch.sparse_csc:
+        columns = (tensor.ccol_indices(), tensor.row_indices(), tensor.values())
+        return tensor.shape, [_content(part) for part in columns]
     if tensor.layout in (torch.sparse_csr, torch.sparse_bsr):
         parts = (tensor.crow_indices(), tensor.col_indices(), tensor.values())
         return tensor.shape, [_content(part) for part in parts]

@@ -205,6 +205,11 @@ def sparse_csr() -> Any:
 
 
 @payload
+def sparse_csc() -> Any:
+    return matrix().to_sparse_csc()
+
+
+@payload
 def sparse_bsr() -> Any:
     return torch.ones(4, 4).to_sparse_bsr((2, 2))
 

@@ -83,6 +83,7 @@ PACKED = {
     **dtypes("bits16", "bits1x8", "bits2x4", "bits4x2", "bits8"),
     "sparse_coo": "NAME cannot keep the sparse COO tensor at part.value",
     "sparse_csr": "NAME cannot keep the sparse CSR tensor at part.value",
+    "sparse_csc": "NAME cannot keep the sparse CSC tensor at part.value",
     "sparse_bsr": "NAME cannot keep the sparse BSR tensor at part.value",
     "quantized": "NAME cannot keep the quantized tensor at part.value",
     "quantized_per_channel": "NAME cannot keep the quantized tensor at part.value",

@@ -44,6 +44,15 @@ def test_only_the_first_value_at_fault_is_named() -> None:
     assert reason == "weights_only loading refuses format_payloads.Custom at extra.order (use 'torch-full')"
 
 
+def test_what_hangs_on_an_ordered_dictionary_is_looked_at_too() -> None:
+    state_dict = nn.Linear(1, 1).state_dict()
+    state_dict._metadata["made_by"] = Custom()  # type: ignore[attr-defined]
+
+    reason = get_format("safetensors").refuses({"model": state_dict})
+
+    assert reason == "safetensors cannot keep format_payloads.Custom at model._metadata.made_by"
+
+
 def test_asking_for_a_reason_draws_no_random_numbers_and_raises_no_warnings() -> None:
     payload = PAYLOADS["complex32"]() | PAYLOADS["quantized"]() | PAYLOADS["state_dicts"]()
     state = torch.get_rng_state()
