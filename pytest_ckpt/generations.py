@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from pytest_ckpt.comparison import Mismatch, compare
 from pytest_ckpt.runs import LiveRun, build
 from pytest_ckpt.spine import load_into, save_on_the_way
 from pytest_ckpt.state import StateTree, capture, seed_everything
-from pytest_ckpt.trips import FIRST_SEED, CallFailed, Plan, fresh_seed, new_path, stage
+from pytest_ckpt.trips import FIRST_SEED, CallFailed, Plan, fresh_seed, new_path, save_stage, stage
 
 __all__ = ["Generations", "Predictions", "compare_generations", "compare_predictions"]
 
@@ -42,15 +42,19 @@ class Generations:
     Attributes:
         other_path: The loaded run, saved to another path.
         same_path: The loaded run, saved over its own checkpoint.
+        loaded_again: The first checkpoint, loaded a second time after the loaded run had trained on.
         first: Whether the failure was in loading the first generation.
         failure: What the project's code raised instead, if it did.
+        second_load: What loading the first checkpoint a second time raised, if it did.
         notes: What was not tried, and why.
     """
 
     other_path: tuple[Mismatch, ...] = ()
     same_path: tuple[Mismatch, ...] = ()
+    loaded_again: tuple[Mismatch, ...] = ()
     first: bool = False
     failure: CallFailed | None = None
+    second_load: CallFailed | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -64,7 +68,7 @@ def compare_predictions(plan: Plan, directory: Path) -> Predictions | None:
     tree = capture(run.components, hidden=bool(plan.ignore))
     path = new_path(directory, "checkpoint", plan.storage)
     try:
-        with stage(f"save(path) after {at} steps"):
+        with stage(save_stage(at)):
             plan.storage.save(run, path)
         with stage("predict()"):
             expected, again = _predict(run), _predict(run)
@@ -93,35 +97,53 @@ def _named_diff(expected: Any, actual: Any) -> tuple[Mismatch, ...]:
 
 
 def compare_generations(plan: Plan, directory: Path) -> Generations:
-    """Load a checkpoint, save the loaded run to another and to the same path, and load both."""
+    """Load a checkpoint, save the loaded run to another and to the same path, and load both; load it twice."""
     at = plan.at[-1]
-    only = Plan(make_run=plan.make_run, steps=at, at=(at,), storage=plan.storage, ignore=plan.ignore)
-    saved = save_on_the_way(only, directory)
+    try:
+        saved = save_on_the_way(replace(plan, steps=at, at=(at,)), directory)
+    except CallFailed as failure:
+        return Generations(first=True, failure=failure)
     tree, path = saved.trees[at], saved.paths[at]
-    other = new_path(directory, "second-generation", plan.storage)
     try:
         first = build(plan.make_run, fresh_seed(at))
         expected = load_into(plan, first, path, tree, at)
     except CallFailed as failure:
         return Generations(first=True, failure=failure)
+    other = new_path(directory, "second-generation", plan.storage)
     try:
         with stage("save(path) of a loaded run"):
             plan.storage.save(first, other)
-        differences = _second(plan, other, tree, at, expected)
-        with stage("save(path) over the loaded checkpoint"):
-            plan.storage.save(first, path)
-        return Generations(other_path=differences, same_path=_second(plan, path, tree, at, expected))
+        _, differences = _load_again(plan, other, tree, at, expected)
     except CallFailed as failure:
-        if isinstance(failure.__cause__, FileExistsError):
-            return Generations(notes=("save(path) refuses to write over a checkpoint; not tried.",))
         return Generations(failure=failure)
+    try:
+        with stage("training on after loading"):
+            first.train(plan.steps)
+        again, loaded_again = _load_again(plan, path, tree, at, expected)
+    except CallFailed as failure:
+        return Generations(other_path=differences, second_load=failure)
+    same_path, notes = _over_the_same_path(plan, again, path, tree, at, expected)
+    return Generations(other_path=differences, same_path=same_path, loaded_again=loaded_again, notes=notes)
 
 
-def _second(plan: Plan, path: Path, tree: StateTree, at: int, expected: StateTree) -> tuple[Mismatch, ...]:
+def _over_the_same_path(
+    plan: Plan, run: LiveRun, path: Path, tree: StateTree, at: int, expected: StateTree
+) -> tuple[tuple[Mismatch, ...], tuple[str, ...]]:
+    try:
+        with stage("save(path) over the loaded checkpoint"):
+            plan.storage.save(run, path)
+        return _load_again(plan, path, tree, at, expected)[1], ()
+    except CallFailed as failure:
+        return (), (f"Saving over a loaded checkpoint was not possible: {failure}",)
+
+
+def _load_again(
+    plan: Plan, path: Path, tree: StateTree, at: int, expected: StateTree
+) -> tuple[LiveRun, tuple[Mismatch, ...]]:
     run = build(plan.make_run, fresh_seed(at) + 1)
     actual = load_into(plan, run, path, tree, at)
     again = compare(actual.state, capture(run.components, hidden=False).state, traits=False)
-    return without(compare(expected.state, actual.state, traits=False).mismatches, [m.path for m in again])
+    return run, without(compare(expected.state, actual.state, traits=False).mismatches, [m.path for m in again])
 
 
 def without(mismatches: Sequence[Mismatch], paths: Sequence[str]) -> tuple[Mismatch, ...]:

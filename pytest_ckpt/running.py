@@ -6,14 +6,15 @@ import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, cast
 
 from pytest_ckpt.checks import Check, Evidence, Outcome, Outcomes, select_checks
 from pytest_ckpt.errors import CheckpointFailure, MissingDependencyError, UsageError
 from pytest_ckpt.expectations import Expected, apply_expectation, read_expectations
 from pytest_ckpt.formats import get_format
 from pytest_ckpt.reporting import report
-from pytest_ckpt.runs import LiveRun, MakeRun, build, isolated
+from pytest_ckpt.runs import LiveRun, MakeRun, build, isolated, require_factory
+from pytest_ckpt.runs.shared_state import SharedState
 from pytest_ckpt.runs.storage import OWN, Storage, format_storage, own_storage
 from pytest_ckpt.trips import FIRST_SEED, Plan
 
@@ -136,22 +137,21 @@ def plan_checks(
     globs = (ignore,) if isinstance(ignore, str) else tuple(ignore)
     planned = []
     for device in _devices(make_run, devices):
-        made_on = partial(make_run, device=device) if device else make_run
+        made_on = partial(cast(Any, make_run), device=device) if device else make_run
         for name in names:
             subject = _Subject(made_on, steps=steps, at=points, ignore=globs, format=name, device=device)
             planned += [
-                PlannedCheck(
-                    check=item, format=name, device=device, subject=subject, expected=expected.get(item.name)
-                )
+                PlannedCheck(check=item, format=name, device=device, subject=subject, expected=expected.get(item.name))
                 for item in select_checks(select)
             ]
     return planned
 
 
-def _resume_points(steps: int, at: Iterable[int] | None) -> tuple[int, ...]:
+def _resume_points(steps: Any, at: Any) -> tuple[int, ...]:
     if not isinstance(steps, int) or steps < 1:
         raise UsageError(f"steps={steps!r}; it is the number of training steps, at least 1.")
-    points = tuple(sorted(set(range(steps) if at is None else [at] if isinstance(at, int) else at)))
+    wanted = range(steps) if at is None else [at] if isinstance(at, int) else list(at)
+    points = tuple(sorted(set(wanted)))
     if not points or any(not isinstance(k, int) or not 0 <= k < steps for k in points):
         raise UsageError(
             f"at={list(points)!r} with steps={steps}: the steps to save after and resume from lie between 0 and "
@@ -173,7 +173,14 @@ class _Subject:
     """A run to be checked; its evidence is gathered when the first check asks for it."""
 
     def __init__(
-        self, make_run: MakeRun, *, steps: int, at: tuple[int, ...], ignore: tuple[str, ...], format: str, device: str
+        self,
+        make_run: MakeRun,
+        *,
+        steps: int,
+        at: tuple[int, ...],
+        ignore: tuple[str, ...],
+        format: str,
+        device: str,
     ) -> None:
         self._make_run, self._steps, self._at = make_run, steps, at
         self._ignore, self._format, self._device = ignore, format, device
@@ -188,24 +195,25 @@ class _Subject:
         return check.run(evidence)
 
     def _skipped(self, check: Check, reason: str) -> Outcome:
-        return Outcome(
-            check=check.name, status="skipped", summary=reason, format=self._format, device=self._device
-        )
+        return Outcome(check=check.name, status="skipped", summary=reason, format=self._format, device=self._device)
 
     @cached_property
     def _evidence(self) -> Evidence:
+        require_factory(self._make_run)
         with isolated():
-            run = build(self._make_run, FIRST_SEED)
+            shared = SharedState(self._make_run)
+            run = build(shared.fresh, FIRST_SEED)
             components = run.components
         if not components:
             raise UsageError("The run has no components; name at least one stateful object.")
         trains = run.definition.step is not None
         plan = Plan(
-            make_run=self._make_run,
+            make_run=shared.fresh,
             steps=self._steps if trains else 0,
             at=self._at if trains else (0,),
             storage=self._storage(run),
             ignore=self._ignore,
+            shared=shared,
         )
         return Evidence(plan, self._device)
 

@@ -25,6 +25,7 @@ from pytest_ckpt.trips import (
     Trip,
     fresh_seed,
     new_path,
+    save_stage,
     stage,
 )
 
@@ -51,7 +52,7 @@ def save_on_the_way(plan: Plan, directory: Path) -> SavedRun:
         records += _train(run, at, background)
         trees[at] = capture(run.components, hidden=bool(plan.ignore))
         paths[at] = new_path(directory, f"step-{at}", plan.storage)
-        with stage(f"save(path) after {at} steps"), background.watching():
+        with stage(save_stage(at)), background.watching():
             plan.storage.save(run, paths[at])
     # To the end before anything is loaded: the random state is global.
     records += _train(run, plan.steps, background)
@@ -136,9 +137,7 @@ def _before_loading(fresh: LiveRun, saved: StateTree) -> tuple[str, ...]:
     return tuple(m.path for m in compare(saved.state, capture(fresh.components, hidden=False).state, traits=False))
 
 
-def first_divergence(
-    reference: Trajectory, other: Trajectory, ignore: Sequence[str] = ()
-) -> Divergence | None:
+def first_divergence(reference: Trajectory, other: Trajectory, ignore: Sequence[str] = ()) -> Divergence | None:
     """Return the first step whose record differs outside the paths in ``ignore``."""
     for offset, record in enumerate(other.records):
         step = other.start + offset

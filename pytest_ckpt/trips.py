@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pytest_ckpt.comparison import Mismatch
 from pytest_ckpt.errors import CkptError
 from pytest_ckpt.runs import LiveRun, MakeRun, Record, isolated
+from pytest_ckpt.runs.shared_state import SharedState
 from pytest_ckpt.runs.storage import Storage
-from pytest_ckpt.state import StateTree
+from pytest_ckpt.state import StateTree, get_random_state, set_random_state
 
 __all__ = [
     "FIRST_SEED",
@@ -26,6 +28,7 @@ __all__ = [
     "Trip",
     "fresh_seed",
     "new_path",
+    "save_stage",
     "stage",
     "workspace",
 ]
@@ -43,6 +46,7 @@ class Plan:
         at: The steps to save after and to resume from, ascending.
         storage: How the run gets to disk and back.
         ignore: Globs of paths that are carried over from the saved run instead of being loaded.
+        shared: What the runs share through globals.
     """
 
     make_run: MakeRun
@@ -50,6 +54,18 @@ class Plan:
     at: tuple[int, ...]
     storage: Storage
     ignore: tuple[str, ...] = ()
+    shared: SharedState | None = None
+
+    def ambient(self) -> dict[str, Any]:
+        """Return frozen copies of the global random state and of what the runs share, by path."""
+        shared = self.shared.read() if self.shared is not None else {}
+        return {**shared, **{f"rng.{name}": state for name, state in get_random_state().items()}}
+
+    def set_ambient(self, values: dict[str, Any]) -> None:
+        """Put values of :meth:`ambient` back."""
+        set_random_state({k.removeprefix("rng."): v for k, v in values.items() if k.startswith("rng.")})
+        if self.shared is not None:
+            self.shared.write({k: v for k, v in values.items() if not k.startswith("rng.")})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,10 +116,19 @@ class Trip:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Interruption:
-    """A run that saved on its way, and the trips from its checkpoints."""
+    """A run that saved on its way, and the trips from its checkpoints.
 
-    saving: Trajectory
-    trips: tuple[Trip, ...]
+    Attributes:
+        saving: What it did; ``None`` if it could not save.
+        trips: One per checkpoint.
+        failure: What the project's code raised while the run trained or saved, if it did.
+        notes: What was left out, and why.
+    """
+
+    saving: Trajectory | None = None
+    trips: tuple[Trip, ...] = ()
+    failure: CallFailed | None = None
+    notes: tuple[str, ...] = ()
 
 
 class CallFailed(CkptError):
@@ -121,6 +146,11 @@ class CallFailed(CkptError):
         frames = traceback.extract_tb(error.__traceback__)
         own = [frame for frame in frames if "pytest_ckpt" not in Path(frame.filename).parts]
         self.where = tuple(f"    at {f.filename}:{f.lineno}, in {f.name}: {f.line}" for f in own[-3:])
+
+
+def save_stage(at: int) -> str:
+    """Name the stage of saving after ``at`` steps."""
+    return f"save(path) after {at} steps"
 
 
 @contextmanager

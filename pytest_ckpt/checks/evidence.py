@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 
+from pytest_ckpt.checks.losses import hard
 from pytest_ckpt.comparison import Mismatch, compare
 from pytest_ckpt.diagnosis import Blame, component_kinds, find_blame, find_hidden, picture
 from pytest_ckpt.generations import Generations, Predictions, compare_generations, compare_predictions
-from pytest_ckpt.runs import build
-from pytest_ckpt.runs.storage import Storage
+from pytest_ckpt.runs import LiveRun, build
+from pytest_ckpt.runs.storage import OWN, Storage
 from pytest_ckpt.spine import first_divergence, interrupt, save_on_the_way, uninterrupted
 from pytest_ckpt.state import capture
-from pytest_ckpt.trips import FIRST_SEED, Interruption, Plan, Trajectory, Trip, new_path, workspace
+from pytest_ckpt.trips import (
+    FIRST_SEED,
+    CallFailed,
+    Interruption,
+    Plan,
+    Trajectory,
+    Trip,
+    new_path,
+    save_stage,
+    workspace,
+)
 
 __all__ = ["Evidence"]
 
@@ -31,10 +43,15 @@ class Evidence:
     @cached_property
     def refusal(self) -> str | None:
         """Why the format cannot keep this run, at its beginning or at its end; ``None`` if it can."""
+        if self.plan.storage.name == OWN:
+            return None
         with workspace():
             run = build(self.plan.make_run, FIRST_SEED)
-            run.train(max(self.plan.at))
-            return self.plan.storage.refuses(run)
+            return self.plan.storage.refuses(run) or self._refusal_after_training(run)
+
+    def _refusal_after_training(self, run: LiveRun) -> str | None:
+        run.train(max(self.plan.at))
+        return self.plan.storage.refuses(run)
 
     @cached_property
     def reference(self) -> Trajectory:
@@ -45,9 +62,20 @@ class Evidence:
     @cached_property
     def interruption(self) -> Interruption:
         """The run that saved at every step, and what became of each checkpoint."""
-        reference = self.reference
-        with workspace() as directory:
-            return interrupt(self.plan, directory, reference)
+        first = self._interrupt()
+        if first.failure is None or first.failure.stage != save_stage(0) or len(self.plan.at) == 1:
+            return first
+        # A program that saves what its last step left behind never saves before the first one.
+        self.plan = replace(self.plan, at=self.plan.at[1:])
+        note = f"Not resumed from 0 steps, since an untrained run cannot be saved: {first.failure}."
+        return replace(self._interrupt(), notes=(note,))
+
+    def _interrupt(self) -> Interruption:
+        try:
+            with workspace() as directory:
+                return interrupt(self.plan, directory, self.reference)
+        except CallFailed as failure:
+            return Interruption(failure=failure)
 
     @cached_property
     def unstable(self) -> tuple[Mismatch, ...]:
@@ -117,6 +145,11 @@ class Evidence:
         )
         return tuple(path for path in tensors if path not in differed)
 
+    def lost(self, mismatches: tuple[Mismatch, ...]) -> tuple[Mismatch, ...]:
+        """Return the differences that are losses; numbers and strings that no two runs share are none."""
+        losses = hard(mismatches)
+        return tuple(m for m in losses if m.tensor or m.path not in self.unstable_paths) if losses else ()
+
     def component_of(self, path: str) -> str:
         """Return the component a path belongs to."""
         owners = [name for name in self.kinds if path == name or path.startswith((f"{name}.", f"{name}["))]
@@ -143,12 +176,21 @@ class Evidence:
         with workspace() as directory:
             return interrupt(self._only(at), directory, unstable=self.unstable_paths).trips[0]
 
+    def only_saving_differs(self, at: int) -> bool:
+        """Whether the resumed run is the run that never saved, so that the save itself is at fault."""
+        with workspace() as directory:
+            trip = interrupt(self._only(at), directory, self.reference, self.unstable_paths).trips[0]
+        return trip.failure is None and trip.divergence is None and not hard(trip.end)
+
     def blame(self, at: int) -> Blame:
         """Find what is to blame for the divergence after the checkpoint of step ``at``."""
         plan = self._only(at)
         with workspace() as directory:
             saved = save_on_the_way(plan, directory)
-            return find_blame(plan, at, saved.paths[at], saved.trajectory, self.unstable_paths)
+            try:
+                return find_blame(plan, at, saved.paths[at], saved.trajectory, self.unstable_paths)
+            except Exception as error:  # The finding stands without its cause.
+                return Blame(stopped=f"{type(error).__name__}: {error}")
 
     def hidden_after_loading(self, at: int) -> tuple[Mismatch, ...]:
         """Return what differs outside the state dicts after the checkpoint of step ``at`` is loaded."""
@@ -177,11 +219,7 @@ class Evidence:
             refuses=lambda run: None,
         )
         with workspace() as directory:
-            return save_on_the_way(self._with(self.plan.at, silent), directory).trajectory
+            return save_on_the_way(replace(self.plan, storage=silent), directory).trajectory
 
     def _only(self, at: int) -> Plan:
-        return self._with((at,), self.plan.storage)
-
-    def _with(self, at: tuple[int, ...], storage: Storage) -> Plan:
-        plan = self.plan
-        return Plan(make_run=plan.make_run, steps=plan.steps, at=at, storage=storage, ignore=plan.ignore)
+        return replace(self.plan, at=(at,))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pytest_ckpt.checks.evidence import Evidence
-from pytest_ckpt.checks.judging import hard, in_words, lost_state, outcome, storage_words
+from pytest_ckpt.checks.judging import in_words, outcome, storage_words
+from pytest_ckpt.checks.losses import lost_state
 from pytest_ckpt.checks.outcome import Outcome
 from pytest_ckpt.checks.registry import check
 from pytest_ckpt.comparison import Mismatch
@@ -22,6 +23,14 @@ def check_state_is_restored(evidence: Evidence) -> Outcome:
     differ have lost something.
     """
     name = "state_is_restored"
+    if (failure := evidence.interruption.failure) is not None:
+        return outcome(
+            evidence,
+            name,
+            status="fail",
+            summary=f"The run cannot be saved: {failure}",
+            details=failure.where,
+        )
     for trip in evidence.interruption.trips:
         if trip.failure is None and not lost_state(trip):
             continue
@@ -73,7 +82,7 @@ def _lost_state(evidence: Evidence, name: str, trip: Trip, lost: tuple[Mismatch,
 
 
 def _notes(evidence: Evidence) -> tuple[str, ...]:
-    notes = []
+    notes = list(evidence.interruption.notes)
     volatile = sorted({path for trip in evidence.interruption.trips for path in trip.volatile})
     if volatile:
         notes.append(f"Not compared, since they change by themselves: {', '.join(volatile)}.")
@@ -94,6 +103,8 @@ def check_traits_are_restored(evidence: Evidence) -> Outcome:
     longer has. What the training puts right by itself is no loss.
     """
     name = "traits_are_restored"
+    if all(trip.failure is not None for trip in evidence.interruption.trips):
+        return outcome(evidence, name, status="skipped", summary="No checkpoint could be loaded.")
     for trip in evidence.interruption.trips:
         if trip.failure is None and trip.lasting and (lost := evidence.settle(trip.at).lasting):
             return outcome(
@@ -105,8 +116,6 @@ def check_traits_are_restored(evidence: Evidence) -> Outcome:
                 causes=tuple(mismatch.path for mismatch in lost),
                 advice=_TRAIT_ADVICE,
             )
-    if all(trip.failure is not None for trip in evidence.interruption.trips):
-        return outcome(evidence, name, status="skipped", summary="No checkpoint could be loaded.")
     return outcome(evidence, name, status="pass")
 
 
@@ -163,7 +172,8 @@ def check_second_generation_equals_first(evidence: Evidence) -> Outcome:
     name = "second_generation_equals_first"
     found = evidence.generations
     if found.failure is not None:
-        if found.first:
+        # A run that cannot be saved before its first step need not be saved right after loading either.
+        if found.first or evidence.interruption.notes:
             return outcome(evidence, name, status="skipped", summary=f"{found.failure}.")
         return outcome(
             evidence,
@@ -173,7 +183,7 @@ def check_second_generation_equals_first(evidence: Evidence) -> Outcome:
             details=found.failure.where,
         )
     for place, mismatches in (("another path", found.other_path), ("the same path", found.same_path)):
-        if lost := tuple(m for m in hard(mismatches) if m.tensor or m.path not in evidence.unstable_paths):
+        if lost := evidence.lost(mismatches):
             return outcome(
                 evidence,
                 name,

@@ -10,9 +10,7 @@ from pytest_ckpt.comparison import Mismatch
 
 __all__ = ["Outcome", "Outcomes", "Status"]
 
-Status: TypeAlias = Literal[
-    "pass", "fail", "vacuous", "undecidable", "skipped", "expected failure", "unexpected pass"
-]
+Status: TypeAlias = Literal["pass", "fail", "vacuous", "undecidable", "skipped", "expected failure", "unexpected pass"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

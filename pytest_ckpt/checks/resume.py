@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pytest_ckpt.checks.evidence import Evidence
-from pytest_ckpt.checks.judging import hard, in_words, is_hard, outcome
+from pytest_ckpt.checks.judging import in_words, outcome
+from pytest_ckpt.checks.losses import hard, is_hard
 from pytest_ckpt.checks.outcome import Outcome
 from pytest_ckpt.checks.registry import check
 from pytest_ckpt.comparison import Mismatch
@@ -24,13 +25,15 @@ def check_resume_is_exact(evidence: Evidence) -> Outcome:
     """
     if not evidence.plan.steps:
         return outcome(evidence, _NAME, status="skipped", summary="The run has no step=, so it cannot train on.")
+    if evidence.interruption.failure is not None:
+        return outcome(evidence, _NAME, status="skipped", summary=f"{evidence.interruption.failure}.")
     for trip in evidence.interruption.trips:
         if trip.failure is not None or not _parts(trip):
             continue
         if evidence.nondeterministic:
             return _undecidable(evidence)
         settled = evidence.settle(trip.at)
-        if settled.failure is None and _parts(settled):
+        if settled.failure is None and _parts(settled) and not evidence.only_saving_differs(trip.at):
             return _parted(evidence, settled)
     failures = [trip for trip in evidence.interruption.trips if trip.failure is not None]
     if failures:
@@ -101,6 +104,8 @@ def _blame_details(blame: Blame) -> list[str]:
     elif blame.suspects:
         details.append("Differs after loading, though restoring it by hand did not make the runs agree:")
         details += [f"    {_in_line(mismatch)}" for mismatch in blame.suspects[: 2 * _SHOWN]]
+    elif blame.stopped:
+        details.append(f"The search for the cause stopped: {blame.stopped}")
     else:
         details.append("No state that can be seen differs after loading.")
     if blame.cut:

@@ -23,6 +23,8 @@ def check_saving_changes_nothing(evidence: Evidence) -> Outcome:
     if not evidence.plan.steps:
         return outcome(evidence, name, status="skipped", summary="The run has no step=, so it cannot train on.")
     saving, reference = evidence.interruption.saving, evidence.reference
+    if saving is None:
+        return outcome(evidence, name, status="skipped", summary=f"{evidence.interruption.failure}.")
     if not _differences(reference, saving, ()):
         return outcome(evidence, name, status="pass")
     if evidence.nondeterministic:
@@ -34,12 +36,10 @@ def check_saving_changes_nothing(evidence: Evidence) -> Outcome:
     if _differences(reference, evidence.watched_only(), evidence.unstable_paths):
         summary = "Reading the components' state dicts changes the training already, without a save."
         return outcome(evidence, name, status="fail", summary=summary, mismatches=found)
-    return _changed(evidence, name, found)
+    return _changed(evidence, name, found, saving)
 
 
-def _differences(
-    reference: Trajectory, other: Trajectory, unstable: tuple[str, ...]
-) -> tuple[Mismatch, ...]:
+def _differences(reference: Trajectory, other: Trajectory, unstable: tuple[str, ...]) -> tuple[Mismatch, ...]:
     divergence = first_divergence(reference, other, unstable)
     if divergence is not None:
         return divergence.mismatches
@@ -48,11 +48,11 @@ def _differences(
     return tuple(m for m in rest if m.path not in unstable and m.tensor)
 
 
-def _changed(evidence: Evidence, name: str, found: tuple[Mismatch, ...]) -> Outcome:
-    divergence = first_divergence(evidence.reference, evidence.interruption.saving, evidence.unstable_paths)
+def _changed(evidence: Evidence, name: str, found: tuple[Mismatch, ...], saving: Trajectory) -> Outcome:
+    divergence = first_divergence(evidence.reference, saving, evidence.unstable_paths)
     last = divergence.step if divergence is not None else evidence.plan.steps
-    at = max((k for k in evidence.plan.at if k <= last), default=evidence.plan.at[0])
-    changed = evidence.changed_by_saving(at)
+    points = [k for k in reversed(evidence.plan.at) if k <= last]
+    changed = next(filter(None, map(evidence.changed_by_saving, points)), ())
     details = [f"save(path) changed {m.path}: before {m.expected}, after {m.actual}" for m in changed[:6]]
     where = f"they part at step({last})" if divergence is not None else "they end in different states"
     return outcome(
@@ -66,3 +66,37 @@ def _changed(evidence: Evidence, name: str, found: tuple[Mismatch, ...]) -> Outc
         details=tuple(details),
         advice="Let save read the run and write copies; restore modes, devices, dtypes and random state it changes.",
     )
+
+
+@check("side_effects")
+def check_loading_twice_gives_the_same(evidence: Evidence) -> Outcome:
+    """A checkpoint that was loaded, and whose run has trained on, loads the same a second time.
+
+    A load that keeps the file's own tensors lets training write into a cached mapping, and one that pops
+    keys out of it leaves nothing for the next load.
+    """
+    name = "loading_twice_gives_the_same"
+    found = evidence.generations
+    if found.failure is not None:
+        return outcome(evidence, name, status="skipped", summary=f"{found.failure}.")
+    if found.second_load is not None:
+        return outcome(
+            evidence,
+            name,
+            status="fail",
+            summary=f"The first load works, a second load of the same checkpoint does not: {found.second_load}",
+            details=found.second_load.where,
+            advice="Copy what load takes out of a mapping that is kept, instead of popping it.",
+        )
+    if lost := evidence.lost(found.loaded_again):
+        return outcome(
+            evidence,
+            name,
+            status="fail",
+            summary="The same checkpoint loads differently after the first loaded run has trained on.",
+            mismatches=lost,
+            words=("first load", "second load"),
+            causes=tuple(dict.fromkeys(evidence.component_of(m.path) for m in lost)),
+            advice="Clone tensors when loading: the loaded run trains on the checkpoint's own memory (an alias).",
+        )
+    return outcome(evidence, name, status="pass")

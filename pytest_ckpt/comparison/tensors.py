@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,25 +15,22 @@ from pytest_ckpt.state.tensors import dense_parts, describe_tensor, is_initializ
 
 __all__ = ["compare_tensors"]
 
-_memcmp = ctypes.CDLL(None).memcmp if hasattr(ctypes, "CDLL") else None
-if _memcmp is not None:
-    _memcmp.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
-    _memcmp.restype = ctypes.c_int
+_memcmp = ctypes.CDLL("msvcrt" if sys.platform == "win32" else None).memcmp
+_memcmp.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
+_memcmp.restype = ctypes.c_int
 
 _PLAIN = (torch.Tensor, torch.nn.Parameter)
 _INTEGER_OF_SIZE = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
-def compare_tensors(
-    expected: torch.Tensor, actual: torch.Tensor, keys: Keys, *, traits: bool
-) -> tuple[Mismatch, ...]:
+def compare_tensors(expected: torch.Tensor, actual: torch.Tensor, keys: Keys, *, traits: bool) -> tuple[Mismatch, ...]:
     """Return what differs between two tensors; the first of dtype, shape, layout and value, and all traits."""
     if expected is actual:
         return ()
     kind: Kind | None = None
     if expected.dtype is not actual.dtype:
         kind = "dtype"
-    elif expected.layout is not actual.layout:
+    elif expected.layout is not actual.layout or expected.is_nested != actual.is_nested:
         kind = "layout"
     elif is_initialized(expected) != is_initialized(actual):
         kind = "type"
@@ -57,7 +55,7 @@ def _is_flat(tensor: torch.Tensor) -> bool:
         and tensor.is_cpu
         and tensor.layout is torch.strided
         and tensor.is_contiguous()
-        and not (tensor.is_quantized or tensor.is_conj() or tensor.is_neg())
+        and not (tensor.is_nested or tensor.is_quantized or tensor.is_conj() or tensor.is_neg())
     )
 
 
@@ -65,17 +63,14 @@ def _same_memory(expected: torch.Tensor, actual: torch.Tensor) -> bool:
     left, right = expected.data_ptr(), actual.data_ptr()
     if left == right:
         return True
-    if _memcmp is None:
-        return torch.equal(_as_integers(expected), _as_integers(actual))
     return not _memcmp(left, right, expected.nbytes)
 
 
 def _first_other_part(expected: torch.Tensor, actual: torch.Tensor) -> tuple[str, Any, Any] | None:
-    if expected.is_nested and expected.layout is torch.jagged and not actual.is_nested:
-        return "", expected, actual
     left, right = list(dense_parts(expected)), list(dense_parts(actual))
-    if [name for name, _ in left] != [name for name, _ in right]:
-        return "", expected, actual
+    names, other_names = (", ".join(name.lstrip(".") or "data" for name, _ in parts) for parts in (left, right))
+    if names != other_names:
+        return "made of other parts", names, other_names
     for (name, one), (_, other) in zip(left, right, strict=True):
         if isinstance(one, str) or isinstance(other, str):
             if one != other:
@@ -104,10 +99,17 @@ def _count_differences(one: torch.Tensor, other: torch.Tensor) -> str:
     """Say how many elements differ and where the first one is, with both values."""
     differs = (_as_integers(one) != _as_integers(other)).reshape(one.numel(), -1).any(dim=1)
     first = int(differs.to(torch.uint8).argmax())
-    place = [int(i) for i in torch.unravel_index(torch.tensor(first), one.shape)]
-    values = one.flatten()[first].item(), other.flatten()[first].item()
-    count = int(differs.sum())
-    return f"{count} of {one.numel()} elements differ, first at {place}: {values[0]!r} became {values[1]!r}"
+    place = [int(i) for i in torch.unravel_index(differs.to(torch.uint8).argmax(), one.shape)]
+    saved, loaded = (_element(tensor, first) for tensor in (one, other))
+    return f"{int(differs.sum())} of {one.numel()} elements differ, first at {place}: {saved} became {loaded}"
+
+
+def _element(tensor: torch.Tensor, index: int) -> str:
+    element = tensor.flatten()[index]
+    try:
+        return repr(element.item())
+    except NotImplementedError:  # dtypes without arithmetic, such as float4
+        return f"bits {element.view(torch.uint8).item():#04x}"
 
 
 def _as_integers(tensor: torch.Tensor) -> torch.Tensor:
@@ -125,8 +127,13 @@ def _trait_mismatches(expected: torch.Tensor, actual: torch.Tensor, keys: Keys) 
     if expected.device != actual.device:
         yield _mismatch("device", keys, str(expected.device), str(actual.device))
     if expected.layout is torch.strided and not expected.is_nested and is_initialized(expected):
-        if expected.stride() != actual.stride() and expected.numel() > 1:
+        if _strides(expected) != _strides(actual) and expected.numel() > 1:
             yield _mismatch("strides", keys, str(expected.stride()), str(actual.stride()))
+
+
+def _strides(tensor: torch.Tensor) -> list[int]:
+    # The stride of a dimension of size 1 says nothing of where elements are.
+    return [stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True) if size > 1]
 
 
 def _mismatch(kind: Kind, keys: Keys, expected: str, actual: str, detail: str = "") -> Mismatch:

@@ -20,9 +20,7 @@ _RANDOM_STATE = {
 }
 
 
-def advise(
-    causes: Iterable[str], mismatches: Iterable[Mismatch], components: Mapping[str, str]
-) -> str:
+def advise(causes: Iterable[str], mismatches: Iterable[Mismatch], components: Mapping[str, str]) -> str:
     """Return the change that would mend what was lost, in one sentence per cause, at most three.
 
     Args:
@@ -76,9 +74,8 @@ def _sentence(cause: str, mismatch: Mismatch | None, components: Mapping[str, st
         )
     if components[name] == "module" and mismatch is not None and cause != name and mismatch.kind != "missing":
         return _module_sentence(cause, name)
-    return (
-        f"Save {name}.state_dict() and give it to {name}.load_state_dict() in load"
-        + (", after the model is restored and on its final device." if components[name] == "optimizer" else ".")
+    return f"Save {name}.state_dict() and give it to {name}.load_state_dict() in load" + (
+        ", after the model is restored and on its final device." if components[name] == "optimizer" else "."
     )
 
 

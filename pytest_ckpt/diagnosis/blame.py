@@ -11,7 +11,7 @@ from pytest_ckpt.comparison import Mismatch, compare
 from pytest_ckpt.diagnosis.suspects import Suspect, find_suspects
 from pytest_ckpt.runs import LiveRun, build
 from pytest_ckpt.spine import first_divergence
-from pytest_ckpt.state import capture, get_random_state
+from pytest_ckpt.state import capture
 from pytest_ckpt.trips import FIRST_SEED, CallFailed, Plan, Trajectory, fresh_seed, stage
 
 __all__ = ["Blame", "find_blame", "find_hidden", "smallest"]
@@ -29,6 +29,7 @@ class Blame:
         suspects: What else differs after loading.
         trials: How many runs were resumed to find out.
         cut: How many objects were not looked at.
+        stopped: What stopped the search, if something did.
     """
 
     culprits: tuple[str, ...] = ()
@@ -36,6 +37,7 @@ class Blame:
     suspects: tuple[Mismatch, ...] = ()
     trials: int = 0
     cut: int = 0
+    stopped: str = ""
 
 
 def find_blame(plan: Plan, at: int, path: Path, reference: Trajectory, unstable: Sequence[str] = ()) -> Blame:
@@ -60,7 +62,7 @@ def find_blame(plan: Plan, at: int, path: Path, reference: Trajectory, unstable:
         return _transplanted_run_agrees(plan, at, path, reference, chosen, unstable)
 
     drawn = _drawn_from(plan, at)
-    suspects = [s for s in suspects if not s.path.startswith("rng.") or s.path in drawn]
+    suspects = [s for s in suspects if not s.ambient or s.path in drawn]
     movable = _movable(plan, at, path, suspects)
     if not movable or not agrees(movable):
         return Blame(suspects=_mismatches(s for s in suspects if s.seen), trials=trials, cut=cut)
@@ -79,13 +81,13 @@ def _mismatches(suspects: Iterable[Suspect]) -> tuple[Mismatch, ...]:
 
 
 def _drawn_from(plan: Plan, at: int) -> set[str]:
-    """Return the random states that training after step ``at`` reads."""
+    """Return the global state that training after step ``at`` changes: random generators, counters."""
     run = build(plan.make_run, FIRST_SEED)
     run.train(at)
-    before = get_random_state()
+    before = plan.ambient()
     run.train(plan.steps)
-    after = get_random_state()
-    return {f"rng.{name}" for name in before if compare(before[name], after.get(name), traits=False)}
+    after = plan.ambient()
+    return {path for path in before if compare(before[path], after.get(path), traits=False)}
 
 
 def _movable(plan: Plan, at: int, path: Path, suspects: Sequence[Suspect]) -> list[Suspect]:
@@ -104,18 +106,18 @@ def _movable(plan: Plan, at: int, path: Path, suspects: Sequence[Suspect]) -> li
 def find_hidden(plan: Plan, at: int, path: Path) -> tuple[Mismatch, ...]:
     """Return how a loaded run differs from the one that was saved, declared state and random state left out."""
     suspects, _ = find_suspects(*_pair(plan, at, path))
-    return tuple(s.mismatch for s in suspects if not s.path.startswith("rng.") and not s.declared)
+    return tuple(s.mismatch for s in suspects if not s.ambient and not s.declared)
 
 
 def _pair(plan: Plan, at: int, path: Path) -> tuple[LiveRun, LiveRun]:
     """Return a run that trained ``at`` steps, and a fresh one that loaded its checkpoint."""
     saved = build(plan.make_run, FIRST_SEED)
     saved.train(at)
-    saved.random_state = get_random_state()
+    saved.ambient = plan.ambient()
     loaded = build(plan.make_run, fresh_seed(at))
     with stage("load(path)"):
         plan.storage.load(loaded, path)
-    loaded.random_state = get_random_state()
+    loaded.ambient = plan.ambient()
     loaded.steps_done = at
     return saved, loaded
 
@@ -134,6 +136,7 @@ def _transplanted_run_agrees(
             for suspect in chosen:
                 assert suspect.move is not None
                 suspect.move(saved, loaded)
+            plan.set_ambient({s.path: saved.ambient[s.path] for s in chosen if s.ambient})
             records = loaded.train(plan.steps)
     except CallFailed:
         return False

@@ -13,7 +13,7 @@ import torch
 from pytest_ckpt.comparison import Mismatch, compare
 from pytest_ckpt.runs import LiveRun
 from pytest_ckpt.runs.restoring import load_order, restore_component, restore_generator
-from pytest_ckpt.state import capture, freeze, get_random_state, set_random_state
+from pytest_ckpt.state import capture, freeze, get_random_state
 from pytest_ckpt.state.freezing import generator_state
 from pytest_ckpt.state.hidden import Graph, Slot, is_opaque, walk_graph
 from pytest_ckpt.state.opaque import iterator_position
@@ -31,6 +31,7 @@ class Suspect:
         mismatch: How it differs.
         move: ``move(saved_run, loaded_run)`` restores it by hand; ``None`` where that is impossible.
         declared: Whether a component's state dict holds it.
+        ambient: Whether it is global: the plan restores it, last of all.
         all: Every mismatch, where one suspect stands for many.
         seen: Whether the difference can be seen; where an iterator stands sometimes cannot.
     """
@@ -39,6 +40,7 @@ class Suspect:
     mismatch: Mismatch
     move: Callable[[LiveRun, LiveRun], None] | None
     declared: bool = False
+    ambient: bool = False
     all: tuple[Mismatch, ...] = ()
     seen: bool = True
 
@@ -51,7 +53,7 @@ def find_suspects(saved: LiveRun, loaded: LiveRun) -> tuple[list[Suspect], int]:
     named = {mismatch.path for suspect in declared for mismatch in suspect.all}
     found = [
         *declared,
-        *_random_suspects(saved, loaded),
+        *_ambient_suspects(saved, loaded),
         *(suspect for suspect in _hidden_suspects(ours, theirs) if suspect.path not in named),
         *_alias_suspects(saved, loaded, ours, theirs),
     ]
@@ -76,7 +78,7 @@ def picture(run: LiveRun) -> dict[str, Any]:
         if isinstance(module, torch.nn.Module)
         for prefix, part in module.named_modules()
     }
-    declared = {k: v for k, v in capture(run.components, hidden=False).state.items()}
+    declared = dict(capture(run.components, hidden=False).state.items())
     return {**slots, **modes, **declared, "rng": get_random_state()}
 
 
@@ -140,7 +142,7 @@ def _aliases(run: LiveRun, graph: Graph) -> dict[str, str]:
         for name, parameter in module.named_parameters()
         if is_initialized(parameter) and parameter.layout is torch.strided and parameter.numel()
     }
-    found = {}
+    found: dict[str, str] = {}
     for path, slot in graph.slots.items():
         for tensor in _plain_tensors(slot.value):
             if (owner := owners.get(tensor.data_ptr())) is not None and owner != path:
@@ -159,24 +161,20 @@ def _plain_tensors(value: Any) -> Iterator[torch.Tensor]:
             yield from _plain_tensors(item)
 
 
-def _random_suspects(saved: LiveRun, loaded: LiveRun) -> Iterator[Suspect]:
-    for name, state in saved.random_state.items():
-        diff = compare({"rng": {name: state}}, {"rng": {name: loaded.random_state.get(name)}}, traits=False)
+def _ambient_suspects(saved: LiveRun, loaded: LiveRun) -> Iterator[Suspect]:
+    for path, state in saved.ambient.items():
+        diff = compare({path: state}, {path: loaded.ambient.get(path)}, traits=False)
         if diff:
-            mismatch = Mismatch(
-                path=f"rng.{name}",
-                kind="value",
-                expected=f"the random state of {name} when the run was saved",
-                actual="another one",
-            )
-            yield Suspect(path=f"rng.{name}", mismatch=mismatch, move=_move_random_state(name))
+            name = path.removeprefix("rng.")
+            mismatch = diff.mismatches[0]
+            if mismatch.tensor or mismatch.path != path:
+                words = f"the random state of {name} when the run was saved"
+                mismatch = Mismatch(path=path, kind="value", expected=words, actual="another one")
+            yield Suspect(path=path, mismatch=mismatch, move=_leave, ambient=True)
 
 
-def _move_random_state(name: str) -> Callable[[LiveRun, LiveRun], None]:
-    def move(saved: LiveRun, loaded: LiveRun) -> None:
-        set_random_state({name: saved.random_state[name]})
-
-    return move
+def _leave(saved: LiveRun, loaded: LiveRun) -> None:
+    """Move nothing: what is global is restored by the plan."""
 
 
 def _hidden_suspects(ours: Graph, theirs: Graph) -> Iterator[Suspect]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -29,7 +30,10 @@ _KIND_WORDS = {
 
 
 def mismatch_lines(
-    mismatches: tuple[Mismatch, ...], *, words: tuple[str, str] = ("saved", "loaded"), limit: int = MISMATCH_LIMIT
+    mismatches: tuple[Mismatch, ...],
+    *,
+    words: tuple[str, str] = ("saved", "loaded"),
+    limit: int = MISMATCH_LIMIT,
 ) -> Iterator[str]:
     """Yield three or four lines per mismatch, and how many more there are.
 
@@ -38,7 +42,7 @@ def mismatch_lines(
         words: How the two sides are called.
         limit: How many to show; 0 shows all.
     """
-    shown = mismatches[:limit] if limit else mismatches
+    shown = _one_of_each_first(mismatches)[:limit] if limit else mismatches
     width = max(len(word) for word in words) + 1
     for mismatch in shown:
         detail = f" ({mismatch.detail})" if mismatch.detail else ""
@@ -49,6 +53,18 @@ def mismatch_lines(
         yield f"... and {rest} more, use '-vv' to show"
 
 
+def _one_of_each_first(mismatches: tuple[Mismatch, ...]) -> list[Mismatch]:
+    """Order mismatches so that a short list shows every component before it shows one in full."""
+    rank: Counter[str] = Counter()
+    ranked = []
+    for mismatch in mismatches:
+        root = re.split(r"[.\[]", mismatch.path, maxsplit=1)[0]
+        ranked.append((rank[root], mismatch))
+        rank[root] += 1
+    first = [mismatch for place, mismatch in ranked if place == 0]
+    return first + [mismatch for place, mismatch in ranked if place > 0]
+
+
 def outcome_lines(outcome: Outcome, *, limit: int = MISMATCH_LIMIT) -> Iterator[str]:
     """Yield what one outcome has to say; nothing for a pass without notes."""
     if outcome.summary:
@@ -57,25 +73,29 @@ def outcome_lines(outcome: Outcome, *, limit: int = MISMATCH_LIMIT) -> Iterator[
     yield from outcome.details
     if outcome.advice:
         yield outcome.advice
-    if outcome.failed:
-        yield (
-            f"If this is on purpose, tell the check: expected_failures={{{outcome.check!r}: "
-            f"\"the reason\"}}."
-        )
+    if outcome.status == "fail":
+        yield f'Or, if this is on purpose: expected_failures={{"{outcome.check}": "the reason"}}.'
     for note in outcome.notes:
         yield f"note: {note}"
 
 
 def report(outcomes: Outcomes, *, limit: int = MISMATCH_LIMIT) -> str:
-    """Return the whole report: a line of totals, then every outcome that is not a plain pass."""
-    counts = Counter(outcome.status for outcome in outcomes)
-    totals = ", ".join(f"{count} {status}" for status, count in counts.items())
+    """Return the whole report: a line of totals, failures first, then whatever else is no plain pass."""
+    counts: Counter[str] = Counter(outcome.status for outcome in outcomes)
+    totals = ", ".join(f"{counts[status]} {status}" for status in _ORDER if counts[status])
     lines = [f"Checkpoint checks of {outcomes.name or 'the run'}: {totals}."]
-    for outcome in outcomes:
+    for outcome in sorted(outcomes, key=lambda item: _ORDER.index(item.status)):
         body = list(outcome_lines(outcome, limit=limit))
-        if outcome.status == "pass" and not body:
-            continue
-        where = f" [{outcome.format}]" if outcome.format not in ("", "own") else ""
-        where += f" on {outcome.device}" if outcome.device else ""
-        lines += ["", f"{outcome.status.upper()} {outcome.check}{where}", *body]
-    return "\n".join(lines)
+        if outcome.status == "skipped":
+            lines.append(f"SKIPPED {_title(outcome)}: {outcome.summary}")
+        elif body:
+            lines += ["", f"{outcome.status.upper()} {_title(outcome)}", *body, ""]
+    return "\n".join(line for line, after in zip(lines, [*lines[1:], "end"], strict=True) if line or after)
+
+
+_ORDER = ("fail", "unexpected pass", "undecidable", "vacuous", "expected failure", "pass", "skipped")
+
+
+def _title(outcome: Outcome) -> str:
+    where = f" [{outcome.format}]" if outcome.format not in ("", "own") else ""
+    return f"{outcome.check}{where}" + (f" on {outcome.device}" if outcome.device else "")

@@ -6,8 +6,10 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 __all__ = ["BackgroundSaves"]
 
@@ -35,8 +37,7 @@ class BackgroundSaves:
         original_start, original_join = threading.Thread.start, threading.Thread.join
 
         def start(thread: threading.Thread) -> None:
-            run = thread.run
-            thread.run = lambda: self._run_later(run)  # type: ignore[method-assign]
+            vars(thread)["run"] = partial(self._run_later, thread.run)
             self._threads.append(thread)
             original_start(thread)
 
@@ -44,14 +45,8 @@ class BackgroundSaves:
             self._gate.set()  # A save that waits for its thread has nothing in the background.
             original_join(thread, timeout)
 
-        threading.Thread.start, threading.Thread.join = start, join  # type: ignore[method-assign]
-        try:
+        with mock.patch.multiple(threading.Thread, start=start, join=join):
             yield
-        finally:
-            threading.Thread.start, threading.Thread.join = (  # type: ignore[method-assign]
-                original_start,
-                original_join,
-            )
 
     def _run_later(self, run: Any) -> None:
         self._gate.wait(_HOLD_SECONDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,7 +30,7 @@ def carry_over(run: LiveRun, saved: StateTree, ignore: tuple[str, ...]) -> None:
         merged = _merge(now.state[name], now.raw[name], saved.state[name], saved.raw[name], (name,), ignore)
         if merged is not now.raw[name]:
             restore_component(name, components[name], freeze(merged))
-        if name in saved.hidden:
+        if isinstance(components[name], torch.nn.Module) and name in saved.hidden:
             _carry_hidden(components[name], saved.hidden[name], name, ignore)
     wanted = {key: value for key, value in saved.hidden["rng"].items() if matches_any(f"rng.{key}", ignore)}
     set_random_state(wanted)
@@ -54,7 +55,12 @@ def _merge(now: Any, raw: Any, saved: Any, saved_raw: Any, keys: Keys, ignore: t
 
 
 def _merge_mappings(
-    now: Mapping[Any, Any], raw: Any, saved: Mapping[Any, Any], saved_raw: Any, keys: Keys, ignore: tuple[str, ...]
+    now: Mapping[Any, Any],
+    raw: Any,
+    saved: Mapping[Any, Any],
+    saved_raw: Any,
+    keys: Keys,
+    ignore: tuple[str, ...],
 ) -> Any:
     changed = {}
     raw_keys = dict(zip(now, raw, strict=True))
@@ -69,7 +75,7 @@ def _merge_mappings(
             changed[raw_key] = saved_raw[raw_key]
     if not changed:
         return raw
-    merged = raw.copy()  # keeps an OrderedDict's _metadata
+    merged = copy.copy(raw)  # unlike raw.copy(), keeps an OrderedDict's _metadata
     merged.update(changed)
     return merged
 

@@ -35,6 +35,5 @@ def _trained_objects(run: LiveRun) -> Iterator[tuple[int, str]]:
             for group in component.param_groups:
                 for parameter in group["params"]:
                     yield id(parameter), f"parameter in component {name!r}"
-        elif isinstance(component, torch.nn.Module):
-            if any(parameter.requires_grad for parameter in component.parameters()):
-                yield id(component), f"component {name!r}"
+        elif isinstance(component, torch.nn.Module) and any(p.requires_grad for p in component.parameters()):
+            yield id(component), f"component {name!r}"

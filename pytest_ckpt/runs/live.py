@@ -18,7 +18,7 @@ from pytest_ckpt.state.freezing import freeze
 from pytest_ckpt.state.naming import is_optimizer_like
 from pytest_ckpt.state.random_state import seed_everything
 
-__all__ = ["LiveRun", "Record", "as_training_run", "build"]
+__all__ = ["LiveRun", "Record", "as_training_run", "build", "require_factory"]
 
 Record = dict[str, Any]
 
@@ -42,17 +42,26 @@ def as_training_run(made: Any) -> TrainingRun:
     return TrainingRun(components=lambda: stateful_attributes(made), name=type(made).__qualname__)
 
 
+def require_factory(make_run: Any) -> None:
+    """Raise if ``make_run`` is an object and not a function that makes one.
+
+    Raises:
+        UsageError: If it is.
+    """
+    if not callable(make_run) or isinstance(make_run, torch.nn.Module):
+        raise UsageError(
+            f"make_run is a {type(make_run).__qualname__}; a check takes a factory, not an object: a function "
+            "without arguments that makes a fresh run at each call."
+        )
+
+
 def build(make_run: MakeRun, seed: int) -> LiveRun:
     """Seed every random generator and make a run.
 
     Raises:
         UsageError: If ``make_run`` is not a function or returns nothing that can be tested.
     """
-    if not callable(make_run):
-        raise UsageError(
-            f"make_run is a {type(make_run).__qualname__}; a check takes a factory, not an object: a function "
-            "without arguments that makes a fresh run at each call."
-        )
+    require_factory(make_run)
     seed_everything(seed)
     return LiveRun(as_training_run(make_run()))
 
@@ -63,13 +72,13 @@ class LiveRun:
     Attributes:
         definition: The run as its author described it.
         steps_done: How many training steps this object has taken, or its checkpoint had.
-        random_state: The global random state when somebody last noted it here.
+        ambient: What was global when somebody last noted it here: random state, shared generators.
     """
 
     def __init__(self, definition: TrainingRun) -> None:
         self.definition = definition
         self.steps_done = 0
-        self.random_state: dict[str, Any] = {}
+        self.ambient: dict[str, Any] = {}
         self._components = definition.components
         self._step = _numbered(definition.step)
 
@@ -121,12 +130,22 @@ class LiveRun:
     def save(self, path: Path) -> None:
         """Call the project's own save."""
         assert self.definition.save is not None
-        self.definition.save(path)
+        _call_with_path(self.definition.save, path)
 
     def load(self, path: Path) -> None:
         """Call the project's own load."""
         assert self.definition.load is not None
-        self.definition.load(path)
+        _call_with_path(self.definition.load, path)
+
+
+def _call_with_path(function: Callable[[Any], object], path: Path) -> None:
+    """Call with a ``Path``, and once more with a string if the function can only join strings."""
+    try:
+        function(path)
+    except (TypeError, AttributeError) as error:
+        if type(path).__name__ not in str(error):
+            raise
+        function(str(path))
 
 
 def _numbered(step: Callable[..., Any] | None) -> Callable[[int], Any]:

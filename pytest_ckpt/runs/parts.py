@@ -11,7 +11,7 @@ from torch.nn.parameter import is_lazy
 
 from pytest_ckpt.errors import UsageError
 from pytest_ckpt.runs.training_run import MakeRun, TrainingRun
-from pytest_ckpt.state.random_state import seed_everything, get_random_state, set_random_state
+from pytest_ckpt.state.random_state import get_random_state, seed_everything, set_random_state
 
 __all__ = ["module_run", "optimizer_run", "scheduler_run"]
 
@@ -131,7 +131,7 @@ def _optimize(optimizer: torch.optim.Optimizer | None, loss: torch.Tensor) -> No
     if optimizer is None or not loss.requires_grad:
         return
     optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     optimizer.step()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from pytest_ckpt.errors import UsageError
-from pytest_ckpt.state.freezing import freeze, generator_state
+from pytest_ckpt.state.freezing import generator_state
 from pytest_ckpt.state.naming import is_optimizer_like
 
 __all__ = ["load_order", "restore_component", "restore_generator"]
@@ -58,7 +58,7 @@ def _restore_dict(component: dict[Any, Any], state: Mapping[Any, Any]) -> None:
             with torch.no_grad():
                 current.copy_(value)  # The training may hold this very tensor.
         else:
-            component[key] = freeze(value)
+            component[key] = value
 
 
 def restore_generator(generator: Any, state: Any) -> None:

@@ -16,7 +16,7 @@ from pytest_ckpt.state.random_state import get_random_state, set_random_state
 __all__ = ["OWN", "Storage", "format_storage", "own_storage", "payload_of"]
 
 OWN = "own"
-_RANDOM_STATE = "random_state"
+_RANDOM_STATE = "pytest_ckpt_random_state"  # no component is called that
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import random
 import sys
 from collections import OrderedDict, deque
-from collections.abc import Mapping, Set
+from collections.abc import Hashable, Mapping, Set
 from dataclasses import dataclass
+from enum import Enum
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -37,9 +39,9 @@ def freeze(value: Any, _seen: dict[int, Any] | None = None) -> Any:
     """Copy a nested value so that nothing in the copy changes when the training goes on.
 
     Containers keep their type where that is a plain one, tensors and arrays are copied, random
-    generators become their state, other objects an :class:`ObjectPicture`. Functions, classes and
-    the standard library's values (paths, dates, enumerations) are kept as they are; an object that
-    is met again inside itself becomes its class name.
+    generators become their state, other objects an :class:`ObjectPicture`. Functions, classes,
+    enumerations and the standard library's values (paths, dates) are kept as they are unless they
+    can change; an object that is met again inside itself becomes its class name.
     """
     kind = type(value)
     if kind in _IMMUTABLE_TYPES:
@@ -65,24 +67,31 @@ def _freeze_compound(value: Any, seen: dict[int, Any]) -> Any:
     if isinstance(value, Mapping):
         return _freeze_mapping(value, seen)
     if isinstance(value, Set):
-        return frozenset(value)
-    if isinstance(value, (list, tuple, deque)):
+        return set(value) if isinstance(value, set) else frozenset(value)
+    if isinstance(value, (list, tuple)):
         items = [freeze(item, seen) for item in value]
         return tuple(items) if isinstance(value, tuple) else items
+    if isinstance(value, deque):
+        return deque((freeze(item, seen) for item in value), value.maxlen)
     if (state := generator_state(value)) is not None:
         return ObjectPicture(kind=kind.__qualname__, attributes={"state": freeze(state, seen)})
     if kind.__module__ == "numpy":
-        return value.copy() if hasattr(value, "copy") else value
-    if isinstance(value, (type, *_FUNCTIONS)) or kind.__module__.split(".")[0] in sys.stdlib_module_names:
+        return copy.deepcopy(value)
+    if isinstance(value, _KEPT) or (isinstance(value, Hashable) and _is_from_stdlib(kind)):
         return value
     attributes = object_attributes(value)
     if not attributes:
-        return value
+        return value if isinstance(value, Hashable) else copy.copy(value)
     frozen = {name: freeze(item, seen) for name, item in attributes.items()}
     return ObjectPicture(kind=kind.__qualname__, attributes=frozen)
 
 
 _FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType, ModuleType)
+_KEPT = (str, bytes, int, float, complex, type, Enum, *_FUNCTIONS)
+
+
+def _is_from_stdlib(kind: type) -> bool:
+    return kind.__module__.split(".")[0] in sys.stdlib_module_names
 
 
 def _freeze_mapping(value: Mapping[Any, Any], seen: dict[int, Any]) -> dict[Any, Any]:
@@ -99,7 +108,7 @@ def generator_state(value: Any) -> Any:
     if isinstance(value, torch.Generator):
         return value.get_state()
     if isinstance(value, random.Random):
-        return value.getstate()
+        return None if isinstance(value, random.SystemRandom) else value.getstate()
     if type(value).__module__.startswith("numpy.random"):
         if hasattr(value, "bit_generator"):
             return value.bit_generator.state

@@ -29,9 +29,7 @@ def is_optimizer_like(component: Any) -> bool:
     return isinstance(groups, list) and all(isinstance(g, dict) and "params" in g for g in groups)
 
 
-def named_optimizer_state(
-    optimizer: Any, state_dict: Mapping[str, Any], names: Mapping[int, str]
-) -> dict[str, Any]:
+def named_optimizer_state(optimizer: Any, state_dict: Mapping[str, Any], names: Mapping[int, str]) -> dict[str, Any]:
     """Return an optimizer's frozen ``state_dict`` with parameter names in place of positions.
 
     torch matches optimizer state by position (``Optimizer.load_state_dict``), so equal positions can

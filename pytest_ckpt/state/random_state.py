@@ -19,7 +19,7 @@ def get_random_state() -> dict[str, Any]:
     """
     version, internal, gauss = random.getstate()
     state: dict[str, Any] = {
-        "python": {"version": version, "internal": torch.tensor(internal), "gauss": gauss},
+        "python": {"version": version, "internal": torch.tensor(internal, device="cpu"), "gauss": gauss},
         "torch": torch.get_rng_state(),
     }
     if (numpy := sys.modules.get("numpy")) is not None:
@@ -50,9 +50,7 @@ def set_random_state(state: dict[str, Any]) -> None:
             import numpy
 
             keys = value["keys"].numpy().astype("uint32")
-            numpy.random.set_state(
-                (value["name"], keys, value["position"], value["has_gauss"], value["cached"])
-            )
+            numpy.random.set_state((value["name"], keys, value["position"], value["has_gauss"], value["cached"]))
         elif name == "mps":
             torch.mps.set_rng_state(value)
         else:

@@ -23,7 +23,7 @@ def sharing_groups(components: Mapping[str, Any], names: Mapping[int, str]) -> d
 
     Returns:
         ``"<path> storage"`` and ``"<path> object"`` for each path that is in company, to the paths it is
-        with; and ``"<optimizer> foreign"`` to the positions of parameters that no module component holds.
+        with; and ``"<optimizer> parameters"`` to the positions of parameters that no module component holds.
     """
     storages: defaultdict[int, list[str]] = defaultdict(list)
     objects: defaultdict[int, list[str]] = defaultdict(list)

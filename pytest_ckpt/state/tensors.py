@@ -56,7 +56,7 @@ def dense_parts(tensor: torch.Tensor, name: str = "") -> Iterator[tuple[str, tor
     elif tensor.device.type == "meta":
         yield f"{name}.meta", str(tuple(tensor.shape))
     elif hasattr(type(tensor), "__tensor_flatten__"):
-        yield from _subclass_parts(tensor, name)
+        yield from _subclass_parts(tensor.detach(), name)  # Whether it requires a gradient is no data.
     elif tensor.layout in _SPARSE_PARTS:
         for part in _SPARSE_PARTS[tensor.layout]:
             yield from dense_parts(getattr(tensor, part)(), f"{name}.{part.strip('_')}")
