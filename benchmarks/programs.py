@@ -1,0 +1,75 @@
+"""The small training program that the benchmarks run: an MLP with AdamW and a schedule, saved by itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pytest_ckpt import TrainingRun
+
+__all__ = ["INPUTS", "Trainer", "make_mlp", "make_run", "make_run_without_save"]
+
+_WIDTHS = (32, 64, 64, 10)
+INPUTS = torch.linspace(-1, 1, 16 * _WIDTHS[0]).reshape(16, _WIDTHS[0])
+
+
+def make_mlp() -> torch.nn.Sequential:
+    one, two, three, four = _WIDTHS
+    return torch.nn.Sequential(
+        torch.nn.Linear(one, two),
+        torch.nn.ReLU(),
+        torch.nn.Linear(two, three),
+        torch.nn.ReLU(),
+        torch.nn.Linear(three, four),
+    )
+
+
+class Trainer:
+    """What people write: everything a resume needs is in the checkpoint, the random state included."""
+
+    def __init__(self) -> None:
+        self.model = make_mlp()
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-3)
+        self.scheduler = torch.optim.lr_scheduler.StepLR(self.optimizer, step_size=2)
+
+    def train_step(self, i: int = 0) -> float:
+        loss = torch.nn.functional.cross_entropy(self.model(torch.randn(16, _WIDTHS[0])), torch.arange(16) % 10)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        self.scheduler.step()
+        return loss.item()
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": self.scheduler.state_dict(),
+            "random": torch.get_rng_state(),
+        }
+
+    def save(self, path: Path) -> None:
+        torch.save(self.state(), path)
+
+    def load(self, path: Path) -> None:
+        checkpoint = torch.load(path)
+        self.model.load_state_dict(checkpoint["model"])
+        self.optimizer.load_state_dict(checkpoint["optimizer"])
+        self.scheduler.load_state_dict(checkpoint["scheduler"])
+        torch.set_rng_state(checkpoint["random"])
+
+
+def make_run() -> TrainingRun:
+    trainer = Trainer()
+    return TrainingRun(components=_components(trainer), step=trainer.train_step, save=trainer.save, load=trainer.load)
+
+
+def make_run_without_save() -> TrainingRun:
+    trainer = Trainer()
+    return TrainingRun(components=_components(trainer), step=trainer.train_step)
+
+
+def _components(trainer: Trainer) -> dict[str, Any]:
+    return {"model": trainer.model, "optimizer": trainer.optimizer, "scheduler": trainer.scheduler}
