@@ -211,16 +211,8 @@ class _Subject:
             make_run=shared.fresh,
             steps=self._steps if trains else 0,
             at=self._at if trains else (0,),
-            storage=self._storage(run),
+            storage=storage_for(run, self._format),
             ignore=self._ignore,
             shared=shared,
         )
         return Evidence(plan, self._device)
-
-    def _storage(self, run: LiveRun) -> Storage:
-        name = self._format or (OWN if run.definition.save is not None else _DEFAULT_FORMAT)
-        if name != OWN:
-            return format_storage(get_format(name))
-        if run.definition.save is None:
-            raise UsageError("The format 'own' is the run's own save and load, but it has none.")
-        return own_storage()

@@ -13,6 +13,7 @@ from pytest_ckpt.runs import LiveRun, Record, build
 from pytest_ckpt.runs.background import BackgroundSaves
 from pytest_ckpt.runs.carrying import carry_over
 from pytest_ckpt.runs.distinct import require_distinct_runs
+from pytest_ckpt.runs.following import follow_replaced
 from pytest_ckpt.state import StateTree, capture
 from pytest_ckpt.trips import (
     FIRST_SEED,
@@ -95,7 +96,7 @@ def resume(plan: Plan, saved: SavedRun, at: int, reference: Trajectory, unstable
     tree = saved.trees[at]
     differed = _before_loading(fresh, tree) if at == plan.at[-1] else ()
     try:
-        loaded = load_into(plan, fresh, saved.paths[at], tree, at)
+        loaded = load_into(plan, fresh, saved, at)
         diff = compare(tree.state, loaded.state, traits=False)
         volatile = _volatile_paths(fresh, loaded) if diff else ()
         with stage(f"step({at}) or a later one, after loading,"):
@@ -120,17 +121,27 @@ def resume(plan: Plan, saved: SavedRun, at: int, reference: Trajectory, unstable
     )
 
 
-def load_into(plan: Plan, fresh: LiveRun, path: Path, saved: StateTree, at: int) -> StateTree:
+def load_into(plan: Plan, fresh: LiveRun, saved: SavedRun, at: int, path: Path | None = None) -> StateTree:
     """Load a checkpoint of step ``at`` into a fresh run and return its state.
+
+    Args:
+        plan: What is run.
+        fresh: The run to load into.
+        saved: The run that saved.
+        at: The step it was saved after.
+        path: The checkpoint; default: the one that ``saved`` wrote.
 
     Raises:
         CallFailed: If the project's ``load`` raises.
     """
     with stage("load(path)"):
-        plan.storage.load(fresh, path)
-        carry_over(fresh, saved, plan.ignore)
+        plan.storage.load(fresh, saved.paths[at] if path is None else path)
+        carry_over(fresh, saved.trees[at], plan.ignore)
         fresh.steps_done = at
-        return capture(fresh.components, hidden=False)
+        loaded = capture(fresh.components, hidden=False)
+        if compare(saved.trees[at].state, loaded.state, traits=False) and follow_replaced(fresh, saved.run):
+            loaded = capture(fresh.components, hidden=False)
+        return loaded
 
 
 def _before_loading(fresh: LiveRun, saved: StateTree) -> tuple[str, ...]:

@@ -72,6 +72,7 @@ class LiveRun:
     Attributes:
         definition: The run as its author described it.
         steps_done: How many training steps this object has taken, or its checkpoint had.
+        replaced: Components that ``load`` replaced, where a mapping cannot know of it.
         ambient: What was global when somebody last noted it here: random state, shared generators.
     """
 
@@ -79,6 +80,7 @@ class LiveRun:
         self.definition = definition
         self.steps_done = 0
         self.ambient: dict[str, Any] = {}
+        self.replaced: dict[str, Any] = {}
         self._components = definition.components
         self._step = _numbered(definition.step)
 
@@ -88,7 +90,7 @@ class LiveRun:
         found = self._components() if callable(self._components) else self._components
         if not isinstance(found, Mapping):
             raise UsageError(f"components() returned a {type(found).__qualname__}, not a mapping.")
-        return dict(found)
+        return {**found, **self.replaced}
 
     def train(self, until: int) -> list[Record]:
         """Train to step ``until`` and return a record per step: its output and the learning rates after it."""

@@ -37,4 +37,5 @@ def matches_any(path: str, globs: tuple[str, ...]) -> bool:
 def _matches(path: str, glob: str) -> bool:
     # "[" belongs to paths (`state[fc.weight]`), so it opens no character class here.
     # A glob that names a component or a layer means everything below it.
-    return fnmatchcase(path, glob.replace("[", "[[]")) or path.startswith((f"{glob}.", f"{glob}["))
+    pattern = glob.replace("[", "[[]")
+    return any(fnmatchcase(path, pattern + below) for below in ("", ".*", "[[]*"))
