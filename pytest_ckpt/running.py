@@ -11,16 +11,13 @@ from typing import Any, cast
 from pytest_ckpt.checks import Check, Evidence, Outcome, Outcomes, select_checks
 from pytest_ckpt.errors import CheckpointFailure, MissingDependencyError, UsageError
 from pytest_ckpt.expectations import Expected, apply_expectation, read_expectations
-from pytest_ckpt.formats import get_format
 from pytest_ckpt.reporting import report
-from pytest_ckpt.runs import LiveRun, MakeRun, build, isolated, require_factory
+from pytest_ckpt.runs import MakeRun, build, isolated, require_factory
 from pytest_ckpt.runs.shared_state import SharedState
-from pytest_ckpt.runs.storage import OWN, Storage, format_storage, own_storage
+from pytest_ckpt.runs.storage import storage_for
 from pytest_ckpt.trips import FIRST_SEED, Plan
 
 __all__ = ["PlannedCheck", "check_training_run", "plan_checks"]
-
-_DEFAULT_FORMAT = "torch"
 
 
 def check_training_run(

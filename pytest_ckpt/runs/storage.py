@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_ckpt.formats import Format
+from pytest_ckpt.errors import UsageError
+from pytest_ckpt.formats import Format, get_format
 from pytest_ckpt.runs.live import LiveRun
 from pytest_ckpt.runs.restoring import load_order, restore_component
 from pytest_ckpt.state.freezing import generator_state
 from pytest_ckpt.state.random_state import get_random_state, set_random_state
 
-__all__ = ["OWN", "Storage", "format_storage", "own_storage", "payload_of"]
+__all__ = ["OWN", "Storage", "format_storage", "own_storage", "payload_of", "storage_for"]
 
 OWN = "own"
+_DEFAULT_FORMAT = "torch"
 _RANDOM_STATE = "pytest_ckpt_random_state"  # no component is called that
 
 
@@ -36,6 +38,21 @@ class Storage:
     save: Callable[[LiveRun, Path], None]
     load: Callable[[LiveRun, Path], None]
     refuses: Callable[[LiveRun], str | None]
+
+
+def storage_for(run: LiveRun, name: str) -> Storage:
+    """Return the storage of that name; without a name the run's own, where it has one, else torch's.
+
+    Raises:
+        UsageError: If there is no such format, or the run has no ``save`` and ``load`` of its own.
+        MissingDependencyError: If the format's package is not installed.
+    """
+    name = name or (OWN if run.definition.save is not None else _DEFAULT_FORMAT)
+    if name != OWN:
+        return format_storage(get_format(name))
+    if run.definition.save is None:
+        raise UsageError("The format 'own' is the run's own save and load, but it has none.")
+    return own_storage()
 
 
 def own_storage() -> Storage:
