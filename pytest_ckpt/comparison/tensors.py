@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
@@ -15,11 +15,19 @@ from pytest_ckpt.state.tensors import dense_parts, describe_tensor, is_initializ
 
 __all__ = ["compare_tensors"]
 
+_Part: TypeAlias = "tuple[str, Any, Any]"
+
 _memcmp = ctypes.CDLL("msvcrt" if sys.platform == "win32" else None).memcmp
 _memcmp.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 _memcmp.restype = ctypes.c_int
 
 _PLAIN = (torch.Tensor, torch.nn.Parameter)
+# A conjugate bit or a scale says what the bytes mean.
+_MORE_THAN_BYTES = frozenset(
+    (torch.complex32, torch.complex64, torch.complex128, torch.qint8, torch.quint8, torch.qint32)
+    + (torch.quint4x2, torch.quint2x4)
+)
+_CHUNK = 1 << 20
 _INTEGER_OF_SIZE = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
@@ -27,6 +35,8 @@ def compare_tensors(expected: torch.Tensor, actual: torch.Tensor, keys: Keys, *,
     """Return what differs between two tensors; the first of dtype, shape, layout and value, and all traits."""
     if expected is actual:
         return ()
+    if _are_plainly_alike(expected, actual):
+        return () if _same_memory(expected, actual) else (_value_mismatch(expected, ("", expected, actual), keys),)
     kind: Kind | None = None
     if expected.dtype is not actual.dtype:
         kind = "dtype"
@@ -38,35 +48,40 @@ def compare_tensors(expected: torch.Tensor, actual: torch.Tensor, keys: Keys, *,
         kind = "shape"
     if kind is not None:
         return (_mismatch(kind, keys, describe_tensor(expected), describe_tensor(actual)),)
-    found = () if _same_bits(expected, actual) else (_value_mismatch(expected, actual, keys),)
+    part = _first_other_part(expected, actual)
+    found = () if part is None else (_value_mismatch(expected, part, keys),)
     return (*found, *_trait_mismatches(expected, actual, keys)) if traits else found
 
 
-def _same_bits(expected: torch.Tensor, actual: torch.Tensor) -> bool:
-    if _is_flat(expected) and _is_flat(actual):
-        return _same_memory(expected, actual)
-    return _first_other_part(expected, actual) is None
+def _are_plainly_alike(expected: torch.Tensor, actual: torch.Tensor) -> bool:
+    """Whether nothing but values can differ, and a memcmp tells: so it is with nearly all of a large state.
 
-
-def _is_flat(tensor: torch.Tensor) -> bool:
-    """Whether a tensor's bytes lie in one run, in logical order, in this process's memory."""
+    The order matters: it is the quickest that is right for every kind of tensor.
+    """
     return (
-        type(tensor) in _PLAIN
-        and tensor.is_cpu
-        and tensor.layout is torch.strided
-        and tensor.is_contiguous()
-        and not (tensor.is_nested or tensor.is_quantized or tensor.is_conj() or tensor.is_neg())
+        type(expected) is type(actual)
+        and type(expected) in _PLAIN
+        and expected.dtype is actual.dtype
+        and expected.layout is torch.strided
+        and actual.layout is torch.strided
+        and not (expected.is_nested or actual.is_nested)
+        and expected.shape == actual.shape
+        and expected.is_cpu
+        and expected.device == actual.device
+        and expected.requires_grad is actual.requires_grad
+        and expected.is_contiguous()
+        and actual.is_contiguous()
+        and expected.dtype not in _MORE_THAN_BYTES
+        and not (expected.is_neg() or actual.is_neg())
     )
 
 
 def _same_memory(expected: torch.Tensor, actual: torch.Tensor) -> bool:
     left, right = expected.data_ptr(), actual.data_ptr()
-    if left == right:
-        return True
-    return not _memcmp(left, right, expected.nbytes)
+    return left == right or not _memcmp(left, right, expected.nbytes)
 
 
-def _first_other_part(expected: torch.Tensor, actual: torch.Tensor) -> tuple[str, Any, Any] | None:
+def _first_other_part(expected: torch.Tensor, actual: torch.Tensor) -> _Part | None:
     left, right = list(dense_parts(expected)), list(dense_parts(actual))
     names, other_names = (", ".join(name.lstrip(".") or "data" for name, _ in parts) for parts in (left, right))
     if names != other_names:
@@ -80,28 +95,42 @@ def _first_other_part(expected: torch.Tensor, actual: torch.Tensor) -> tuple[str
     return None
 
 
-def _value_mismatch(expected: torch.Tensor, actual: torch.Tensor, keys: Keys) -> Mismatch:
-    name, one, other = _first_other_part(expected, actual) or ("", expected, actual)
+def _value_mismatch(expected: torch.Tensor, part: _Part, keys: Keys) -> Mismatch:
+    name, one, other = part
     if isinstance(one, str):
         return _mismatch("value", keys, one, str(other), name.lstrip("."))
     if one.shape != other.shape or one.dtype != other.dtype:
         return _mismatch("value", keys, describe_tensor(one), describe_tensor(other), name.lstrip("."))
     if one.numel() == 1 and not name:
-        saved, loaded = repr(one.item()), repr(other.item())
+        saved, loaded = _element(one, 0), _element(other, 0)
         detail = "the same number in other bits" if saved == loaded else ""
         return _mismatch("value", keys, saved, loaded, detail)
-    part = f"in its {name.lstrip('.')}: " if name else ""
+    where = f"in its {name.lstrip('.')}: " if name else ""
     text = describe_tensor(expected)
-    return _mismatch("value", keys, text, text, part + _count_differences(one, other))
+    return _mismatch("value", keys, text, text, where + _count_differences(one, other))
 
 
 def _count_differences(one: torch.Tensor, other: torch.Tensor) -> str:
     """Say how many elements differ and where the first one is, with both values."""
-    differs = (_as_integers(one) != _as_integers(other)).reshape(one.numel(), -1).any(dim=1)
-    first = int(differs.to(torch.uint8).argmax())
-    place = [int(i) for i in torch.unravel_index(differs.to(torch.uint8).argmax(), one.shape)]
+    left, right = _as_integers(one), _as_integers(other)
+    count = first = 0
+    for start in range(0, len(left), _CHUNK):  # In chunks, for the sake of memory.
+        differs = (left[start : start + _CHUNK] != right[start : start + _CHUNK]).any(dim=1)
+        found = int(differs.sum())
+        if found and not count:
+            first = start + int(differs.to(torch.uint8).argmax())
+        count += found
     saved, loaded = (_element(tensor, first) for tensor in (one, other))
-    return f"{int(differs.sum())} of {one.numel()} elements differ, first at {place}: {saved} became {loaded}"
+    place = _place(first, one.shape)
+    return f"{count} of {one.numel()} elements differ, first at {place}: {saved} became {loaded}"
+
+
+def _place(index: int, shape: torch.Size) -> list[int]:
+    place = []
+    for size in reversed(shape):
+        index, position = divmod(index, size)
+        place.append(position)
+    return place[::-1]
 
 
 def _element(tensor: torch.Tensor, index: int) -> str:
@@ -109,14 +138,13 @@ def _element(tensor: torch.Tensor, index: int) -> str:
     try:
         return repr(element.item())
     except NotImplementedError:  # dtypes without arithmetic, such as float4
-        return f"bits {element.view(torch.uint8).item():#04x}"
+        return f"bits {bytes(element.reshape(1).view(torch.uint8).tolist()).hex()}"
 
 
 def _as_integers(tensor: torch.Tensor) -> torch.Tensor:
+    """Return the bits of each element as a row of integers: one, or two where no integer is as large."""
     flat = tensor.detach().contiguous().flatten()
-    size = flat.element_size()
-    # complex128 has no integer of its size: two int64 stand for one element.
-    return flat.view(_INTEGER_OF_SIZE.get(size, torch.int64))
+    return flat.view(_INTEGER_OF_SIZE.get(flat.element_size(), torch.int64)).reshape(len(flat), -1)
 
 
 def _trait_mismatches(expected: torch.Tensor, actual: torch.Tensor, keys: Keys) -> Iterator[Mismatch]:
