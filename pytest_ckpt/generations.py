@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_ckpt.comparison import Mismatch, compare
 from pytest_ckpt.runs import LiveRun, build
-from pytest_ckpt.spine import load_into, save_on_the_way
+from pytest_ckpt.spine import load_into, save_and_wait, save_on_the_way
 from pytest_ckpt.state import StateTree, capture, seed_everything
 from pytest_ckpt.trips import FIRST_SEED, CallFailed, Plan, SavedRun, fresh_seed, new_path, stage
 
@@ -106,7 +106,7 @@ def compare_generations(plan: Plan, directory: Path) -> Generations:
     other = new_path(directory, "second-generation", plan.storage)
     try:
         with stage("save(path) of a loaded run"):
-            plan.storage.save(first, other)
+            save_and_wait(plan, first, other)
         _, differences = _load_again(plan, saved, at, expected, other)
     except CallFailed as failure:
         return Generations(failure=failure)
@@ -127,7 +127,7 @@ def _over_the_same_path(
         return (), (_MAPPED,)
     try:
         with stage("save(path) over the loaded checkpoint"):
-            plan.storage.save(run, saved.paths[at])
+            save_and_wait(plan, run, saved.paths[at])
         return _load_again(plan, saved, at, expected)[1], ()
     except CallFailed as failure:
         return (), (f"Saving over a loaded checkpoint was not possible: {failure}",)

@@ -30,7 +30,7 @@ from pytest_ckpt.trips import (
     stage,
 )
 
-__all__ = ["first_divergence", "interrupt", "load_into", "resume", "save_on_the_way", "uninterrupted"]
+__all__ = ["first_divergence", "interrupt", "load_into", "resume", "save_and_wait", "save_on_the_way", "uninterrupted"]
 
 
 def uninterrupted(plan: Plan) -> Trajectory:
@@ -60,6 +60,14 @@ def save_on_the_way(plan: Plan, directory: Path) -> SavedRun:
     background.wait(directory)
     trajectory = Trajectory(start=0, records=records, end=capture(run.components, hidden=False))
     return SavedRun(run=run, trajectory=trajectory, trees=trees, paths=paths)
+
+
+def save_and_wait(plan: Plan, run: LiveRun, path: Path) -> None:
+    """Save a run and wait until what it saves in the background is written."""
+    background = BackgroundSaves()
+    with background.watching():
+        plan.storage.save(run, path)
+    background.wait(path.parent)
 
 
 def interrupt(

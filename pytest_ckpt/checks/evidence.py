@@ -11,7 +11,7 @@ from pytest_ckpt.diagnosis import Blame, component_kinds, find_blame, find_hidde
 from pytest_ckpt.generations import Generations, Predictions, compare_generations, compare_predictions
 from pytest_ckpt.runs import LiveRun, build
 from pytest_ckpt.runs.storage import OWN, Storage
-from pytest_ckpt.spine import first_divergence, interrupt, save_on_the_way, uninterrupted
+from pytest_ckpt.spine import first_divergence, interrupt, save_and_wait, save_on_the_way, uninterrupted
 from pytest_ckpt.state import capture
 from pytest_ckpt.trips import (
     FIRST_SEED,
@@ -205,7 +205,7 @@ class Evidence:
             run.train(at)
             before = picture(run)
             volatile = {mismatch.path for mismatch in compare(before, picture(run), traits=False)}
-            self.plan.storage.save(run, new_path(directory, "once", self.plan.storage))
+            save_and_wait(self.plan, run, new_path(directory, "once", self.plan.storage))
             after = compare(before, picture(run), traits=False)
             return tuple(mismatch for mismatch in after if mismatch.path not in volatile)
 

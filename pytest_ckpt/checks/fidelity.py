@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_ckpt.checks.evidence import Evidence
-from pytest_ckpt.checks.judging import in_words, outcome, storage_words
+from pytest_ckpt.checks.judging import in_line, in_words, outcome, storage_words
 from pytest_ckpt.checks.losses import lost_state
 from pytest_ckpt.checks.outcome import Outcome
 from pytest_ckpt.checks.registry import check
@@ -149,17 +149,13 @@ def check_outputs_are_restored(evidence: Evidence) -> Outcome:
             summary=f"The loaded run predicts something else, saved after {found.at} steps.",
             mismatches=found.restored,
             causes=tuple(mismatch.path for mismatch in hidden),
-            details=tuple(f"Differs after loading: {_in_line(mismatch)}" for mismatch in hidden[:5]),
+            details=tuple(f"Differs after loading: {in_line(mismatch)}" for mismatch in hidden[:5]),
             advice=advise((m.path for m in hidden[:3]), hidden, evidence.kinds),
         )
     if not found.fresh:
         summary = "A fresh run predicts the same before it has loaded anything."
         return outcome(evidence, name, status="vacuous", summary=summary)
     return outcome(evidence, name, status="pass")
-
-
-def _in_line(mismatch: Mismatch) -> str:
-    return f"{mismatch.path} (saved {mismatch.expected}, loaded {mismatch.actual})"
 
 
 @check("fidelity")

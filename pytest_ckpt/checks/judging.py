@@ -6,14 +6,22 @@ from collections.abc import Iterable
 
 from pytest_ckpt.checks.evidence import Evidence
 from pytest_ckpt.checks.outcome import Outcome
+from pytest_ckpt.comparison import Mismatch
 
-__all__ = ["in_words", "outcome", "storage_words"]
+__all__ = ["in_line", "in_words", "outcome", "storage_words"]
 
 
 def storage_words(evidence: Evidence) -> str:
     """Say how the run got to disk and back."""
     name = evidence.plan.storage.name
     return "its own save and load" if name == "own" else f"the format {name!r}"
+
+
+def in_line(mismatch: Mismatch) -> str:
+    """Say in one line how a path differs after loading; where only elements differ, which."""
+    if mismatch.expected == mismatch.actual and mismatch.detail:
+        return f"{mismatch.path}: {mismatch.detail}"
+    return f"{mismatch.path}: saved {mismatch.expected}, loaded {mismatch.actual}"
 
 
 def in_words(steps: Iterable[int]) -> str:

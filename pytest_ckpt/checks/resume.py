@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pytest_ckpt.checks.evidence import Evidence
-from pytest_ckpt.checks.judging import in_words, outcome
+from pytest_ckpt.checks.judging import in_line, in_words, outcome
 from pytest_ckpt.checks.losses import hard, is_hard
 from pytest_ckpt.checks.outcome import Outcome
 from pytest_ckpt.checks.registry import check
-from pytest_ckpt.comparison import Mismatch
 from pytest_ckpt.diagnosis import Blame, advise
 from pytest_ckpt.trips import Trip
 
@@ -97,13 +96,13 @@ def _blame_details(blame: Blame) -> list[str]:
     if blame.culprits:
         them = "it" if len(blame.culprits) == 1 else "them"
         details.append(f"To blame: {', '.join(blame.culprits)} (restoring {them} alone makes the runs agree).")
-        details += [f"    {_in_line(mismatch)}" for mismatch in blame.evidence[:_SHOWN]]
+        details += [f"    {in_line(mismatch)}" for mismatch in blame.evidence[:_SHOWN]]
         if blame.suspects:
             details.append("Differs after loading, too:")
-            details += [f"    {_in_line(mismatch)}" for mismatch in blame.suspects[:_SHOWN]]
+            details += [f"    {in_line(mismatch)}" for mismatch in blame.suspects[:_SHOWN]]
     elif blame.suspects:
         details.append("Differs after loading, though restoring it by hand did not make the runs agree:")
-        details += [f"    {_in_line(mismatch)}" for mismatch in blame.suspects[: 2 * _SHOWN]]
+        details += [f"    {in_line(mismatch)}" for mismatch in blame.suspects[: 2 * _SHOWN]]
     elif blame.stopped:
         details.append(f"The search for the cause stopped: {blame.stopped}")
     else:
@@ -111,7 +110,3 @@ def _blame_details(blame: Blame) -> list[str]:
     if blame.cut:
         details.append(f"{blame.cut} objects were not looked at.")
     return details
-
-
-def _in_line(mismatch: Mismatch) -> str:
-    return f"{mismatch.path}: saved {mismatch.expected}, loaded {mismatch.actual}"

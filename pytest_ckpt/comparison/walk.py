@@ -99,7 +99,7 @@ class _Walk:
 
     def _visit_sequences(self, expected: Any, actual: Any, keys: Keys) -> None:
         if isinstance(expected, tuple) != isinstance(actual, tuple):
-            self._report("container type", keys, type(expected).__name__, type(actual).__name__)
+            self._report("container type", keys, type(expected), type(actual))
         for index, (value, other) in enumerate(zip(expected, actual, strict=False)):
             self.visit(value, other, (*keys, index))
         for index in range(len(actual), len(expected)):
@@ -165,6 +165,8 @@ def describe(value: Any) -> str:
         return f"numpy {value.dtype} {value.shape}" if value.size > 1 else repr(value)
     if isinstance(value, ObjectPicture):
         return f"a {value.kind}"
+    if isinstance(value, type):
+        return value.__qualname__
     if isinstance(value, Mapping):
         return f"{type(value).__name__} with {len(value)} keys"
     if isinstance(value, list | tuple) and len(repr(value)) > _TEXT_LIMIT:
