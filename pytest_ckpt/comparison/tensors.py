@@ -22,11 +22,9 @@ _memcmp.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 _memcmp.restype = ctypes.c_int
 
 _PLAIN = (torch.Tensor, torch.nn.Parameter)
-# A conjugate bit or a scale says what the bytes mean.
-_MORE_THAN_BYTES = frozenset(
-    (torch.complex32, torch.complex64, torch.complex128, torch.qint8, torch.quint8, torch.qint32)
-    + (torch.quint4x2, torch.quint2x4)
-)
+_QUANTIZED = (torch.qint8, torch.quint8, torch.qint32, torch.quint4x2, torch.quint2x4)
+# A scale or a conjugate bit says what the bytes mean.
+_MORE_THAN_BYTES = frozenset((*_QUANTIZED, torch.complex32, torch.complex64, torch.complex128))
 _CHUNK = 1 << 20
 _INTEGER_OF_SIZE = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
@@ -154,9 +152,9 @@ def _trait_mismatches(expected: torch.Tensor, actual: torch.Tensor, keys: Keys) 
         yield _mismatch("requires_grad", keys, str(expected.requires_grad), str(actual.requires_grad))
     if expected.device != actual.device:
         yield _mismatch("device", keys, str(expected.device), str(actual.device))
-    if expected.layout is torch.strided and not expected.is_nested and is_initialized(expected):
-        if _strides(expected) != _strides(actual) and expected.numel() > 1:
-            yield _mismatch("strides", keys, str(expected.stride()), str(actual.stride()))
+    strided = expected.layout is torch.strided and not expected.is_nested and is_initialized(expected)
+    if strided and expected.numel() > 1 and _strides(expected) != _strides(actual):
+        yield _mismatch("strides", keys, str(expected.stride()), str(actual.stride()))
 
 
 def _strides(tensor: torch.Tensor) -> list[int]:
