@@ -95,9 +95,11 @@ def _is_from_stdlib(kind: type) -> bool:
 
 
 def _freeze_mapping(value: Mapping[Any, Any], seen: dict[int, Any]) -> dict[Any, Any]:
-    items = ((key, freeze(item, seen)) for key, item in value.items())
-    copied: dict[Any, Any] = OrderedDict(items) if isinstance(value, OrderedDict) else dict(items)
-    if isinstance(value, OrderedDict) and (metadata := getattr(value, "_metadata", None)) is not None:
+    items = {key: freeze(item, seen) for key, item in value.items()}
+    if not isinstance(value, OrderedDict):
+        return items
+    copied = OrderedDict(items)
+    if (metadata := getattr(value, "_metadata", None)) is not None:
         # Versions of the modules: load_state_dict reads them to run migrations.
         copied._metadata = freeze(metadata, seen)  # type: ignore[attr-defined]
     return copied
