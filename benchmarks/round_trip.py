@@ -62,7 +62,7 @@ def _round_trip(make_run: MakeRun, *, steps: int) -> None:
     with workspace() as directory:
         saved = save_on_the_way(plan, directory)
         fresh = build(make_run, fresh_seed(steps))
-        loaded = load_into(plan, fresh, saved.paths[steps], saved.trees[steps], steps)
+        loaded = load_into(plan, fresh, saved, steps)
         if diff := compare(saved.trees[steps], loaded):
             raise AssertionError(diff.mismatches[0])
 
