@@ -54,7 +54,7 @@ def save_on_the_way(plan: Plan, directory: Path) -> SavedRun:
         trees[at] = capture(run.components, hidden=bool(plan.ignore))
         paths[at] = new_path(directory, f"step-{at}", plan.storage)
         with stage(save_stage(at)), background.watching():
-            plan.storage.save(run, paths[at])
+            plan.save(run, paths[at])
     # To the end before anything is loaded: the random state is global.
     records += _train(run, plan.steps, background)
     background.wait(directory)
@@ -66,7 +66,7 @@ def save_and_wait(plan: Plan, run: LiveRun, path: Path) -> None:
     """Save a run and wait until what it saves in the background is written."""
     background = BackgroundSaves()
     with background.watching():
-        plan.storage.save(run, path)
+        plan.save(run, path)
     background.wait(path.parent)
 
 

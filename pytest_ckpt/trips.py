@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,11 @@ class Plan:
     storage: Storage
     ignore: tuple[str, ...] = ()
     shared: SharedState | None = None
+
+    def save(self, run: LiveRun, path: Path) -> None:
+        """Save a run."""
+        with self.shared.sparing_stores() if self.shared is not None else nullcontext():
+            self.storage.save(run, path)
 
     def ambient(self) -> dict[str, Any]:
         """Return frozen copies of the global random state and of what the runs share, by path."""

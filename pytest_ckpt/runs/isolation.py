@@ -26,7 +26,7 @@ def isolated() -> Iterator[None]:
         stack.callback(set_random_state, get_random_state())
         stack.callback(torch.set_num_threads, torch.get_num_threads())
         stack.callback(torch.set_default_dtype, torch.get_default_dtype())
-        stack.callback(_restore_default_device, _default_device())
+        stack.callback(_restore_default_device, torch.get_default_device())
         stack.callback(
             torch.use_deterministic_algorithms,
             torch.are_deterministic_algorithms_enabled(),
@@ -44,14 +44,10 @@ def isolated() -> Iterator[None]:
         yield
 
 
-def _default_device() -> torch.device | None:
-    # Without a default, torch has no mode that looks at every call; naming the CPU would leave one behind.
-    device = torch.get_default_device()
-    return None if device.type == "cpu" else device
-
-
-def _restore_default_device(device: torch.device | None) -> None:
-    if _default_device() != device:
+def _restore_default_device(device: torch.device) -> None:
+    # A default is a mode that looks at every call of torch; the body's own must not stay behind.
+    torch.set_default_device(None)
+    if torch.get_default_device() != device:
         torch.set_default_device(device)
 
 

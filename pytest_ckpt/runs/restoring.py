@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 
 from pytest_ckpt.errors import UsageError
-from pytest_ckpt.state.freezing import generator_state
+from pytest_ckpt.state.freezing import ObjectPicture, generator_state
 from pytest_ckpt.state.naming import is_optimizer_like
 
-__all__ = ["load_order", "restore_component", "restore_generator"]
+__all__ = ["fill", "load_order", "restore_component", "restore_generator"]
 
 
 def load_order(components: Mapping[str, Any]) -> list[str]:
@@ -71,3 +72,29 @@ def restore_generator(generator: Any, state: Any) -> None:
         generator.bit_generator.state = state
     else:
         generator.set_state(state)
+
+
+def fill(current: Any, value: Any) -> bool:
+    """Overwrite a live value in place, so that whoever holds it sees the change; say whether that was possible.
+
+    Args:
+        current: The live value: a generator, a tensor, or a container.
+        value: What it becomes: a generator or the picture of one, a tensor of the same shape, or a container.
+    """
+    if generator_state(current) is not None:
+        state = value.attributes["state"] if isinstance(value, ObjectPicture) else generator_state(value)
+        restore_generator(current, state)
+    elif isinstance(value, torch.Tensor) and isinstance(current, torch.Tensor) and value.shape == current.shape:
+        with torch.no_grad():
+            current.copy_(value)
+    elif isinstance(value, list | deque) and isinstance(current, list | deque):
+        items = list(value)
+        current.clear()
+        current.extend(items)
+    elif isinstance(value, dict) and isinstance(current, dict):
+        entries = dict(value)
+        current.clear()
+        current.update(entries)
+    else:
+        return False
+    return True

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from pytest_ckpt.runs.restoring import restore_generator
+import torch
+
+from pytest_ckpt.comparison import compare
+from pytest_ckpt.runs.restoring import fill
 from pytest_ckpt.runs.training_run import MakeRun
 from pytest_ckpt.state.freezing import freeze, generator_state
 from pytest_ckpt.state.hidden import Graph, Slot, walk_graph
@@ -12,38 +18,43 @@ from pytest_ckpt.state.hidden import Graph, Slot, walk_graph
 __all__ = ["SharedState"]
 
 _NUMBERS = (bool, int, float, str, type(None))
+_SIZE_LIMIT = 10_000
 
 
 class SharedState:
-    """The random generators and numbers that ``make_run`` reaches through globals, closures and classes.
+    """What ``make_run`` reaches through globals, closures and classes: generators, numbers, data.
 
-    In a new process they are what their module made them. Here the run before has moved them on, so they
-    are put back before each run is made. Containers are left alone: a program may keep its checkpoints in one.
+    In a new process it is what its module made it. Here the run before has moved it on, so it is put back
+    before each run is made. A container that a save fills is left alone: a program may keep checkpoints there.
     """
 
     def __init__(self, make_run: MakeRun) -> None:
         self._make_run = make_run
-        self._first = self.read()
+        self._first = {path: freeze(slot.value) for path, slot in self._graph().slots.items() if _is_shared(slot)}
+
+    @contextmanager
+    def sparing_stores(self) -> Iterator[None]:
+        """Leave every container alone from now on that the body changes."""
+        before = self.read()
+        yield
+        after = self.read()
+        for path, value in before.items():
+            if not isinstance(value, _NUMBERS) and compare(value, after.get(path), traits=False):
+                self._first.pop(path, None)
 
     def read(self) -> dict[str, Any]:
         """Return frozen copies of the values by path."""
-        found = {path: slot for path, slot in self._graph().slots.items() if _is_shared(slot)}
-        return {
-            path: freeze(slot.value if (state := generator_state(slot.value)) is None else state)
-            for path, slot in found.items()
-        }
+        slots = self._graph().slots if self._first else {}
+        return {path: freeze(slots[path].value) for path in self._first if path in slots}
 
     def write(self, values: dict[str, Any]) -> None:
         """Put values of :meth:`read` back."""
-        if not values:
-            return
-        graph = self._graph()
+        graph = self._graph() if values else None
         for path, value in values.items():
-            slot = graph.slots.get(path)
-            if slot is not None and generator_state(slot.value) is not None:
-                restore_generator(slot.value, value)
-            elif slot is not None and slot.value is not value:
-                graph.put(slot, value)
+            if graph is None or (slot := graph.slots.get(path)) is None or slot.value is value:
+                continue
+            if not fill(slot.value, value):
+                graph.put(slot, freeze(value))
 
     def fresh(self) -> Any:
         """Make a run as a new process would."""
@@ -55,6 +66,15 @@ class SharedState:
 
 
 def _is_shared(slot: Slot) -> bool:
-    if generator_state(slot.value) is not None:
+    value = slot.value
+    if generator_state(value) is not None:
         return True
-    return slot.assign is not None and isinstance(slot.value, _NUMBERS)
+    if isinstance(value, torch.Tensor):
+        return value.numel() < _SIZE_LIMIT and not value.requires_grad
+    if isinstance(value, list | dict | deque):
+        return len(value) < _SIZE_LIMIT
+    return slot.assign is not None and isinstance(value, _NUMBERS)
+
+
+def _value(slot: Slot) -> Any:
+    return freeze(slot.value)

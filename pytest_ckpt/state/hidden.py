@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from pytest_ckpt.state.paths import Keys, spell
 __all__ = ["Graph", "Slot", "walk_graph"]
 
 _NODE_LIMIT = 20_000
+_LOOK_LIMIT = 1_000
 _LEAVES = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device, torch.Size)
 
 
@@ -143,9 +145,9 @@ def is_opaque(value: Any) -> bool:
 def is_plain_data(value: Any, depth: int = 0) -> bool:
     """Whether a container holds nothing but numbers, strings and tensors, so that it is one value."""
     if isinstance(value, Mapping):
-        items = list(value.values())
+        items = list(islice(value.values(), _LOOK_LIMIT))
     elif isinstance(value, list | tuple | deque):
-        items = list(value)
+        items = list(islice(value, _LOOK_LIMIT))
     else:
         return False
     return depth < 6 and all(_is_leaf(item) or is_plain_data(item, depth + 1) for item in items)
