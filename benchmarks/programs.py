@@ -8,8 +8,10 @@ from typing import Any
 import torch
 
 from pytest_ckpt import TrainingRun
+from pytest_ckpt.plugin.ckpt_fixture import CkptFixture
+from pytest_ckpt.plugin.settings import Settings
 
-__all__ = ["INPUTS", "Trainer", "make_mlp", "make_run", "make_run_without_save"]
+__all__ = ["INPUTS", "Trainer", "ckpt_fixture", "make_mlp", "make_run", "make_run_without_save"]
 
 _WIDTHS = (32, 64, 64, 10)
 INPUTS = torch.linspace(-1, 1, 16 * _WIDTHS[0]).reshape(16, _WIDTHS[0])
@@ -73,3 +75,8 @@ def make_run_without_save() -> TrainingRun:
 
 def _components(trainer: Trainer) -> dict[str, Any]:
     return {"model": trainer.model, "optimizer": trainer.optimizer, "scheduler": trainer.scheduler}
+
+
+def ckpt_fixture() -> CkptFixture:
+    """Return what a test gets as ``ckpt``, without a pytest around it."""
+    return CkptFixture(settings=Settings(), record=lambda outcome: None, limit=10)
