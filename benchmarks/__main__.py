@@ -57,7 +57,7 @@ def _circumstances(rounds: int) -> str:
             f"{datetime.date.today()}, Python {platform.python_version()} on {machine}",
             f"pytest-ckpt {pytest_ckpt.__version__}, {packages}",
             f"torch on 1 thread, files in {tempfile.gettempdir()}",
-            f"median and range of {rounds} rounds (of what takes milliseconds: {10 * rounds}) that measure each in turn",
+            f"median and range of {rounds} rounds ({10 * rounds} of what takes milliseconds) that measure each in turn",
         )
     )
 
