@@ -143,7 +143,7 @@ def load_into(plan: Plan, fresh: LiveRun, saved: SavedRun, at: int, path: Path |
         CallFailed: If the project's ``load`` raises.
     """
     with stage("load(path)"):
-        plan.storage.load(fresh, saved.paths[at] if path is None else path)
+        plan.load(fresh, saved.paths[at] if path is None else path)
         carry_over(fresh, saved.trees[at], plan.ignore)
         fresh.steps_done = at
         loaded = capture(fresh.components, hidden=False)

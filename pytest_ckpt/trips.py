@@ -61,6 +61,11 @@ class Plan:
         with self.shared.sparing_stores() if self.shared is not None else nullcontext():
             self.storage.save(run, path)
 
+    def load(self, run: LiveRun, path: Path) -> None:
+        """Load into a run."""
+        with self.shared.sparing_stores(empty=True) if self.shared is not None else nullcontext():
+            self.storage.load(run, path)
+
     def ambient(self) -> dict[str, Any]:
         """Return frozen copies of the global random state and of what the runs share, by path."""
         shared = self.shared.read() if self.shared is not None else {}

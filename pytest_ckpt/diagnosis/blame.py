@@ -116,7 +116,7 @@ def _pair(plan: Plan, at: int, path: Path) -> tuple[LiveRun, LiveRun]:
     saved.ambient = plan.ambient()
     loaded = build(plan.make_run, fresh_seed(at))
     with stage("load(path)"):
-        plan.storage.load(loaded, path)
+        plan.load(loaded, path)
     loaded.ambient = plan.ambient()
     loaded.steps_done = at
     return saved, loaded

@@ -33,14 +33,19 @@ class SharedState:
         self._first = {path: freeze(slot.value) for path, slot in self._graph().slots.items() if _is_shared(slot)}
 
     @contextmanager
-    def sparing_stores(self) -> Iterator[None]:
-        """Leave every container alone from now on that the body changes."""
+    def sparing_stores(self, *, empty: bool = False) -> Iterator[None]:
+        """Leave every container alone from now on that the body fills or changes.
+
+        Args:
+            empty: Only those that a new process finds empty: a load may fill a cache, or restore state.
+        """
         before = self.read()
         yield
         after = self.read()
         for path, value in before.items():
-            if not isinstance(value, _NUMBERS) and compare(value, after.get(path), traits=False):
-                self._first.pop(path, None)
+            container = isinstance(value, list | dict) and not (empty and self._first[path])
+            if container and compare(value, after.get(path), traits=False):
+                del self._first[path]
 
     def read(self) -> dict[str, Any]:
         """Return frozen copies of the values by path."""
