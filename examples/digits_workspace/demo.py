@@ -19,13 +19,14 @@ from pytest_ckpt import Outcome, Outcomes, check_training_run
 
 WIDTH = 100
 BOLD, RED, GREEN, DIM = "1", "31", "32", "2"
-# Where a bug shows in several checks, the one that says most about it.
-MOST_TELLING = ("resume_is_exact", "saving_changes_nothing")
+# Where a bug shows in several checks, these say most about it, the first before the second.
+MOST_TELLING = ("saving_changes_nothing", "resume_is_exact")
 
 INTRODUCTION = """
-A convolutional classifier of handwritten digits, trained by a workspace that saves itself in a thread:
-AdamW with two parameter groups, warm-up and cosine schedule, an averaged model, dropout, batch norm,
-shuffling and augmentation. Stopped after any step and started again, it must be the same run.
+A convolutional classifier of handwritten digits, trained by a workspace that saves itself in a
+thread: AdamW with two parameter groups, warm-up and cosine schedule, an averaged model, dropout,
+batch norm, shuffling, augmentation. Stopped after any step and started again, it must be the same
+run.
 """
 
 
@@ -75,7 +76,7 @@ def show_bug(number: int, bug: PlantedBug) -> tuple[str, str]:
         print("    " + paint(line, RED if line.startswith("-") else GREEN))
     failures = check_training_run(plant(bug), raise_on_failure=False).failures
     telling = [outcome for outcome in failures if names(bug, outcome)]
-    telling.sort(key=lambda outcome: outcome.check not in MOST_TELLING)
+    telling.sort(key=lambda outcome: (*MOST_TELLING, outcome.check).index(outcome.check))
     print()
     for outcome in (telling or list(failures))[:1]:
         print("\n".join(excerpt(outcome)))

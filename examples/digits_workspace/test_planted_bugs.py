@@ -8,6 +8,7 @@ import pytest
 
 from pytest_ckpt import CheckpointFailure, check_training_run
 
+from . import demo
 from .planted_bugs import BUGS, PlantedBug, plant
 
 
@@ -36,3 +37,14 @@ def test_bug_is_one_line_and_keeps_its_indentation() -> None:
     assert bug.apply("def f():\n    b = 1\n    return b\n") == "def f():\n    b = 2\n    return b\n"
     assert bug.diff() == "- b = 1\n+ b = 2"
     assert dataclasses.replace(bug, new="").apply("a\n  b = 1\nc") == "a\nc"
+
+
+def test_demo_fails_when_a_bug_is_missed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    harmless = PlantedBug(
+        name="harmless", file="data.py", old="self.epoch = 0", new="self.epoch = int()", lost="batches.epoch"
+    )
+    monkeypatch.setattr(demo, "BUGS", (harmless,))
+
+    assert demo.main([]) == 1
+
+    assert "0 of 1 planted bugs caught and named" in capsys.readouterr().out
