@@ -1,0 +1,77 @@
+"""Names for parameters, and optimizer state under them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from pytest_ckpt.state.naming import is_optimizer_like, named_optimizer_state, parameter_names
+from pytest_ckpt.state.paths import spell
+
+
+def test_one_module_needs_no_prefix() -> None:
+    model = nn.Linear(1, 1)
+
+    assert parameter_names({"model": model, "count": 3}) == {id(model.weight): "weight", id(model.bias): "bias"}
+
+
+def test_a_shared_parameter_has_the_name_of_its_first_home() -> None:
+    model, head = nn.Linear(1, 1), nn.Linear(1, 1)
+    head.weight = model.weight
+
+    assert parameter_names({"a": model, "b": head}) == {
+        id(model.weight): "a.weight",
+        id(model.bias): "a.bias",
+        id(head.bias): "b.bias",
+    }
+
+
+class Wrapped:
+    """Like the optimizer wrappers of frameworks: the groups, but not the class."""
+
+    def __init__(self, groups: Any) -> None:
+        self.param_groups = groups
+
+
+@pytest.mark.parametrize(
+    ("groups", "expected"),
+    [([{"params": []}], True), ([], True), ([{"lr": 1}], False), (None, False), ([3], False)],
+)
+def test_what_has_parameter_groups_is_like_an_optimizer(groups: Any, expected: bool) -> None:
+    assert is_optimizer_like(Wrapped(groups)) is expected
+
+
+def test_names_stand_in_brackets() -> None:
+    model = nn.Sequential(nn.Linear(1, 1))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    state_dict: dict[str, Any] = {
+        "state": {0: {"step": 1}, "global": 5},
+        "param_groups": [{"lr": 0.1, "params": [0, 1]}],
+        "version": 2,
+    }
+
+    named = named_optimizer_state(optimizer, state_dict, parameter_names({"model": model}))
+
+    assert named == {
+        "state": {"0.weight": {"step": 1}, "global": 5},
+        "param_groups": [{"lr": 0.1, "params": ["0.weight", "0.bias"]}],
+        "version": 2,
+    }
+    assert [spell(("state", key)) for key in named["state"]] == ["state[0.weight]", "state.global"]
+    assert list(state_dict["state"]) == [0, "global"]
+
+
+def test_a_state_dict_of_another_form_is_left_alone() -> None:
+    optimizer = torch.optim.SGD([nn.Parameter(torch.ones(1))], lr=0.1)
+
+    forms: list[dict[str, Any]] = [
+        {"inner": {"state": {}}},
+        {"state": [1], "param_groups": []},
+        {"param_groups": {}},
+    ]
+
+    for state_dict in forms:
+        assert named_optimizer_state(optimizer, state_dict, {}) == state_dict
