@@ -65,14 +65,10 @@ def check_training_run(
         expected_failures=expected_failures,
     )
     items = tuple(item.run() for item in planned)
-    outcomes = Outcomes(items=items, name=_name_of(make_run))
+    outcomes = Outcomes(items=items, name=planned[0].subject.name if planned else "")
     if raise_on_failure and outcomes.failures:
         raise CheckpointFailure(report(outcomes), outcomes)
     return outcomes
-
-
-def _name_of(make_run: Any) -> str:
-    return str(getattr(make_run, "__qualname__", type(make_run).__qualname__))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -167,7 +163,11 @@ def _devices(make_run: MakeRun, devices: Iterable[str] | None) -> list[str]:
 
 
 class _Subject:
-    """A run to be checked; its evidence is gathered when the first check asks for it."""
+    """A run to be checked; its evidence is gathered when the first check asks for it.
+
+    Attributes:
+        name: The run's own name once it was made, before that the factory's.
+    """
 
     def __init__(
         self,
@@ -181,6 +181,8 @@ class _Subject:
     ) -> None:
         self._make_run, self._steps, self._at = make_run, steps, at
         self._ignore, self._format, self._device = ignore, format, device
+        factory = getattr(make_run, "func", make_run)
+        self.name = str(getattr(factory, "__qualname__", type(factory).__qualname__))
 
     def judge(self, check: Check) -> Outcome:
         try:
@@ -203,6 +205,7 @@ class _Subject:
             components = run.components
         if not components:
             raise UsageError("The run has no components; name at least one stateful object.")
+        self.name = run.definition.name or self.name
         trains = run.definition.step is not None
         plan = Plan(
             make_run=shared.fresh,
