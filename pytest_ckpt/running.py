@@ -215,4 +215,4 @@ class _Subject:
             ignore=self._ignore,
             shared=shared,
         )
-        return Evidence(plan, self._device)
+        return Evidence(plan, self._device or str(run.definition.device or ""))
