@@ -6,7 +6,7 @@ import math
 import re
 import struct
 from collections import deque
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import torch
@@ -18,7 +18,7 @@ from pytest_ckpt.state.freezing import ObjectPicture, freeze
 from pytest_ckpt.state.paths import Keys, spell
 from pytest_ckpt.state.tensors import describe_tensor
 
-__all__ = ["compare"]
+__all__ = ["compare", "differ"]
 
 _TEXT_LIMIT = 80
 _SCALARS = (bool, int, float, complex, str, bytes, type(None))
@@ -38,12 +38,17 @@ def compare(expected: Any, actual: Any, *, traits: bool = True) -> Diff:
             strides and device.
     """
     walk = _Walk(traits=traits)
-    if isinstance(expected, StateTree) and isinstance(actual, StateTree):
-        for part in ("state", "traits", "sharing", "hidden"):
-            walk.visit(getattr(expected, part), getattr(actual, part), ())
-    else:
-        walk.visit(expected, actual, ())
+    walk.start(expected, actual)
     return Diff(mismatches=tuple(walk.mismatches), compared=walk.compared)
+
+
+def differ(expected: Any, actual: Any, *, traits: bool = True) -> bool:
+    """Whether :func:`compare` would find a mismatch; nothing after the first is looked at."""
+    try:
+        _Search(traits=traits).start(expected, actual)
+    except _Found:
+        return True
+    return False
 
 
 class _Walk:
@@ -55,11 +60,22 @@ class _Walk:
         self._traits = traits
         self._open: set[tuple[int, int]] = set()
 
+    def start(self, expected: Any, actual: Any) -> None:
+        if isinstance(expected, StateTree) and isinstance(actual, StateTree):
+            for part in ("state", "traits", "sharing", "hidden"):
+                self.visit(getattr(expected, part), getattr(actual, part), ())
+        else:
+            self.visit(expected, actual, ())
+
+    def add(self, mismatches: Sequence[Mismatch]) -> None:
+        self.mismatches += mismatches
+
     def visit(self, expected: Any, actual: Any, keys: Keys) -> None:
         if isinstance(expected, torch.Tensor):
             self.compared += 1
             if isinstance(actual, torch.Tensor):
-                self.mismatches += compare_tensors(expected, actual, keys, traits=self._traits)
+                if found := compare_tensors(expected, actual, keys, traits=self._traits):
+                    self.add(found)
             else:
                 self._report("type", keys, expected, actual)
         elif type(expected) in _SCALARS and type(expected) is type(actual):
@@ -140,16 +156,26 @@ class _Walk:
             self._report("value", keys, expected, actual)
 
     def _report(self, kind: Kind, keys: Keys, expected: Any, actual: Any, detail: str = "") -> None:
-        self.mismatches.append(
-            Mismatch(
-                path=spell(keys),
-                kind=kind,
-                expected=describe(expected),
-                actual=describe(actual),
-                detail=detail,
-                tensor=_holds_tensor(actual if expected is _NOTHING else expected),
-            )
+        mismatch = Mismatch(
+            path=spell(keys),
+            kind=kind,
+            expected=describe(expected),
+            actual=describe(actual),
+            detail=detail,
+            tensor=_holds_tensor(actual if expected is _NOTHING else expected),
         )
+        self.add((mismatch,))
+
+
+class _Search(_Walk):
+    """A traversal that ends at the first mismatch."""
+
+    def add(self, mismatches: Sequence[Mismatch]) -> None:
+        raise _Found
+
+
+class _Found(Exception):
+    """There is a mismatch."""
 
 
 _NOTHING = object()

@@ -13,7 +13,7 @@ __all__ = ["dense_parts", "describe_tensor", "freeze_tensor", "is_initialized"]
 
 def is_initialized(tensor: torch.Tensor) -> bool:
     """Whether a tensor has data; the parameters of a lazy module have none before the first forward."""
-    return not is_lazy(tensor) and tensor.device.type != "meta"
+    return not (is_lazy(tensor) or tensor.is_meta)
 
 
 def freeze_tensor(tensor: torch.Tensor) -> torch.Tensor:
