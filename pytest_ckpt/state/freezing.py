@@ -73,6 +73,8 @@ def _freeze_compound(value: Any, seen: dict[int, Any]) -> Any:
         return tuple(items) if isinstance(value, tuple) else items
     if isinstance(value, deque):
         return deque((freeze(item, seen) for item in value), value.maxlen)
+    if isinstance(value, ObjectPicture):
+        return ObjectPicture(kind=value.kind, attributes=freeze(value.attributes, seen))
     if (state := generator_state(value)) is not None:
         return ObjectPicture(kind=kind.__qualname__, attributes={"state": freeze(state, seen)})
     if kind.__module__ == "numpy":

@@ -152,6 +152,15 @@ def test_an_object_is_its_attributes() -> None:
     assert frozen.attributes["left"].attributes["value"].tolist() == [1, 1]
 
 
+def test_a_frozen_copy_can_be_frozen_again() -> None:
+    frozen = freeze(Thing([1]))
+
+    again = freeze(frozen)
+    frozen.attributes["value"].append(2)
+
+    assert again == ObjectPicture(kind="Thing", attributes={"value": [1]})
+
+
 def test_attributes_of_slots_and_dict_together() -> None:
     class Both(Slotted):
         pass
