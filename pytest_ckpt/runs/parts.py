@@ -32,7 +32,7 @@ def module_run(make_module: Callable[[], torch.nn.Module], *, inputs: Any) -> Ma
         module = make_module()
         if not isinstance(module, torch.nn.Module):
             raise UsageError(f"module_run() got a factory of {type(module).__qualname__}, not of a module.")
-        if any(is_lazy(parameter) for parameter in module.parameters()):
+        if any(is_lazy(tensor) for tensor in (*module.parameters(), *module.buffers())):
             _call(module, _inputs_of_step(inputs, -1))
         parameters = [p for p in module.parameters() if p.requires_grad]
         components: dict[str, Any] = {"model": module}
