@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from pytest_ckpt.comparison import Mismatch, compare
+from pytest_ckpt.comparison import Mismatch, compare, differ
 from pytest_ckpt.runs import LiveRun, Record, build
 from pytest_ckpt.runs.background import BackgroundSaves
 from pytest_ckpt.runs.carrying import carry_over
@@ -147,7 +147,7 @@ def load_into(plan: Plan, fresh: LiveRun, saved: SavedRun, at: int, path: Path |
         carry_over(fresh, saved.trees[at], plan.ignore)
         fresh.steps_done = at
         loaded = capture(fresh.components, hidden=False)
-        if compare(saved.trees[at].state, loaded.state, traits=False) and follow_replaced(fresh, saved.run):
+        if differ(saved.trees[at].state, loaded.state, traits=False) and follow_replaced(fresh, saved.run):
             loaded = capture(fresh.components, hidden=False)
         return loaded
 
