@@ -64,13 +64,13 @@ _IMMUTABLE_TYPES = frozenset(_IMMUTABLE)
 
 def _freeze_compound(value: Any, seen: dict[int, Any]) -> Any:
     kind = type(value)
-    if isinstance(value, Mapping):
+    if isinstance(value, _MAPPINGS):
         return _freeze_mapping(value, seen)
-    if isinstance(value, Set):
-        return set(value) if isinstance(value, set) else frozenset(value)
     if isinstance(value, (list, tuple)):
         items = [freeze(item, seen) for item in value]
         return tuple(items) if isinstance(value, tuple) else items
+    if isinstance(value, Set):
+        return set(value) if isinstance(value, set) else frozenset(value)
     if isinstance(value, deque):
         return deque((freeze(item, seen) for item in value), value.maxlen)
     if isinstance(value, ObjectPicture):
@@ -90,6 +90,7 @@ def _freeze_compound(value: Any, seen: dict[int, Any]) -> Any:
 
 _FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType, ModuleType)
 _KEPT = (str, bytes, int, float, complex, type, Enum, *_FUNCTIONS)
+_MAPPINGS = (dict, Mapping)  # an abstract class takes several times longer to ask
 
 
 def _is_from_stdlib(kind: type) -> bool:
