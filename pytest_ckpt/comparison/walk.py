@@ -21,6 +21,7 @@ from pytest_ckpt.state.tensors import describe_tensor
 __all__ = ["compare", "differ"]
 
 _TEXT_LIMIT = 80
+_MAPPINGS = (dict, Mapping)  # an abstract class takes several times longer to ask
 _SCALARS = (bool, int, float, complex, str, bytes, type(None))
 
 
@@ -90,7 +91,7 @@ class _Walk:
         if expected is actual or pair in self._open:
             return
         self._open.add(pair)
-        if isinstance(expected, Mapping) and isinstance(actual, Mapping):
+        if isinstance(expected, _MAPPINGS) and isinstance(actual, _MAPPINGS):
             self._visit_mappings(expected, actual, keys)
         elif isinstance(expected, list | tuple | deque) and isinstance(actual, list | tuple | deque):
             self._visit_sequences(expected, actual, keys)
