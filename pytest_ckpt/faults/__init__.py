@@ -1,0 +1,22 @@
+"""What can go wrong, on purpose: bugs of real programs that can be put into any run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from pytest_ckpt.faults.damaging import DAMAGING
+from pytest_ckpt.faults.fault import Fault
+from pytest_ckpt.faults.forgetting import FORGETTING
+from pytest_ckpt.faults.hidden import HIDDEN
+from pytest_ckpt.faults.loading import LOADING
+from pytest_ckpt.faults.replacing import REPLACING
+from pytest_ckpt.faults.saving import SAVING
+from pytest_ckpt.faults.surroundings import SURROUNDINGS
+
+__all__ = ["FAULTS", "Fault"]
+
+_ALL = (*FORGETTING, *DAMAGING, *REPLACING, *SURROUNDINGS, *SAVING, *LOADING, *HIDDEN)
+
+FAULTS: Mapping[str, Fault] = MappingProxyType({fault.name: fault for fault in _ALL})
+"""Every fault by name."""

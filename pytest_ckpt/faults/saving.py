@@ -1,0 +1,120 @@
+"""Saving changes the run, comes too late, or depends on what happened before."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+from weakref import WeakValueDictionary
+
+from pytest_ckpt.comparison import compare
+from pytest_ckpt.faults.damaging import round_weights
+from pytest_ckpt.faults.fault import Fault
+from pytest_ckpt.faults.parts import forget, modules, states
+from pytest_ckpt.faults.trying import changes_tensors, fault_of_save, unless
+from pytest_ckpt.faults.wrapping import injecting
+from pytest_ckpt.runs import LiveRun, MakeRun, TrainingRun, build
+from pytest_ckpt.runs.restoring import load_order, restore_component
+from pytest_ckpt.state import freeze
+from pytest_ckpt.trips import FIRST_SEED, fresh_seed
+
+__all__ = ["SAVING", "differs_from_a_fresh_run"]
+
+
+def _clear_gradients(run: LiveRun, noted: object) -> None:
+    for module in modules(run):
+        module.zero_grad()
+
+
+_writers: WeakValueDictionary[str, threading.Thread] = WeakValueDictionary()
+
+
+def _save_later(definition: TrainingRun) -> TrainingRun:
+    run = LiveRun(definition)
+    return replace(definition, save=partial(_start_writing, run), load=partial(_load_when_written, run))
+
+
+def _start_writing(run: LiveRun, path: Path) -> None:
+    writer = threading.Thread(target=_write, args=(run, path))
+    _writers[str(path)] = writer
+    writer.start()
+
+
+def _write(run: LiveRun, path: Path) -> None:
+    with contextlib.suppress(OSError, RuntimeError):  # The directory is gone where nobody waited.
+        run.save(path)
+
+
+def _load_when_written(run: LiveRun, path: Path) -> None:
+    if (writer := _writers.get(str(path))) is not None:
+        writer.join()
+    run.load(path)
+
+
+class _Memory:
+    """What a run noted before it was loaded; nothing for one that was not."""
+
+    def __init__(self) -> None:
+        self.fresh: dict[str, Any] = {}
+
+
+def _forget_when_saved_again(definition: TrainingRun) -> TrainingRun:
+    run, memory = LiveRun(definition), _Memory()
+    return replace(definition, save=partial(_save_again, run, memory), load=partial(_note_and_load, run, memory))
+
+
+def _note_and_load(run: LiveRun, memory: _Memory, path: Path) -> None:
+    memory.fresh = states(run)
+    run.load(path)
+
+
+def _save_again(run: LiveRun, memory: _Memory, path: Path) -> None:
+    now = states(run)
+    forget(run, memory.fresh, lambda component: True)
+    run.save(path)
+    components, changed = run.components, states(run)
+    for name in load_order(components):
+        if compare(now[name], changed[name], traits=False):
+            restore_component(name, components[name], freeze(now[name]))
+
+
+def differs_from_a_fresh_run(make_run: MakeRun, steps: int, at: Sequence[int]) -> bool:
+    """Whether a run saved at the last step to resume from is in another state than a fresh one."""
+    run = build(make_run, FIRST_SEED)
+    run.train(max(at))
+    trained = states(run)
+    return any(m.tensor for m in compare(trained, states(build(make_run, fresh_seed(max(at)))), traits=False))
+
+
+SAVING: tuple[Fault, ...] = (
+    fault_of_save(
+        "save_changes_weights",
+        "save casts the live model to half precision to write it, and back.",
+        after=round_weights,
+        otherwise="No tensor of a module loses precision in bfloat16.",
+    ),
+    fault_of_save(
+        "save_clears_gradients",
+        "save zeroes the gradients to save memory, in the middle of accumulating them.",
+        after=_clear_gradients,
+        otherwise="Training does not depend on gradients of the step before.",
+    ),
+    Fault(
+        name="save_in_a_thread",
+        summary="A thread writes the live tensors while training goes on.",
+        seen_by=("state_is_restored",),
+        inject=injecting(_save_later),
+        applies=unless("Training changes no tensor.", changes_tensors),
+    ),
+    Fault(
+        name="second_save_forgets",
+        summary="What a save writes is only there in the process that started the training.",
+        seen_by=("second_generation_equals_first",),
+        inject=injecting(_forget_when_saved_again),
+        applies=unless("The run is in no other state than a fresh one.", differs_from_a_fresh_run),
+    ),
+)
