@@ -1,0 +1,89 @@
+"""Every check against every good run, and against every fault in a run that fits it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from zoo import GOOD_RUNS, QUIET
+
+from pytest_ckpt import check_training_run
+from pytest_ckpt.checks import CHECKS, DEFAULT_GROUPS
+from pytest_ckpt.faults import FAULTS
+
+STATE, TRAITS, OUTPUTS = "state_is_restored", "traits_are_restored", "outputs_are_restored"
+SECOND, RESUME = "second_generation_equals_first", "resume_is_exact"
+SAVING, TWICE = "saving_changes_nothing", "loading_twice_gives_the_same"
+
+# What fails because of each fault, and in which run; every other check passes there, or has nothing to judge.
+MATRIX: dict[str, tuple[str, set[str]]] = {
+    "forget_model": ("plain_functions", {STATE, OUTPUTS, SECOND, RESUME, TWICE}),
+    "forget_optimizer": ("plain_functions", {STATE, RESUME}),
+    "skip_scheduler": ("trainer_with_its_own_files", {STATE, RESUME}),
+    "forget_component": ("grad_scaler", {STATE, RESUME}),
+    "drop_tensor": ("plain_functions", {STATE, OUTPUTS, SECOND, RESUME, TWICE}),
+    "forget_gradients": ("accumulated_gradients", {RESUME}),
+    "swap_two_tensors": ("averaged_weights", {STATE, OUTPUTS, SECOND, RESUME}),
+    "cast_to_half": ("trainer_with_its_own_files", {STATE, OUTPUTS, RESUME}),
+    "zero_optimizer_state": ("averaged_weights", {STATE, RESUME}),
+    "reorder_optimizer_state": ("carried_hidden_state", {STATE, SECOND, RESUME}),
+    "miscount_optimizer_steps": ("whole_pickle", {STATE, SECOND, RESUME}),
+    "lose_requires_grad": ("gan", {TRAITS, RESUME}),
+    "untie": ("tied_weights", {TRAITS, RESUME}),
+    "replace_parameters": ("plain_functions", {STATE, TRAITS, RESUME}),
+    "keep_random_state": ("plain_functions", {RESUME}),
+    "eval_mode_after_load": ("trainer_with_its_own_files", {RESUME}),
+    "save_draws_random_numbers": ("gan", {SAVING}),
+    "save_leaves_eval_mode": ("plain_functions", {SAVING}),
+    "save_changes_weights": ("path_as_a_string", {SAVING}),
+    "save_clears_gradients": ("accumulated_gradients", {SAVING}),
+    "save_in_a_thread": ("directory_with_a_sidecar", {STATE, RESUME}),
+    "second_save_forgets": ("load_replaces_the_parts", {SECOND}),
+    "load_nothing": ("extra_state", {STATE, OUTPUTS, SECOND, RESUME, TWICE}),
+    "second_load_raises": ("unfrozen_on_the_way", {TWICE}),
+    "load_aliases_the_checkpoint": ("plateau", {SECOND, TWICE}),
+    "lose_counter": ("lbfgs", {RESUME}),
+    "off_by_one_step": ("nested_results", {RESUME}),
+    "prediction_depends_on_hidden_state": ("averaged_weights", {OUTPUTS}),
+}
+
+
+@pytest.mark.parametrize("name", GOOD_RUNS)
+def test_a_good_run_passes_every_check_that_has_something_to_judge(name: str) -> None:
+    outcomes = check_training_run(GOOD_RUNS[name])
+
+    expected = {check: "pass" for check, item in CHECKS.items() if item.group in DEFAULT_GROUPS}
+    assert {outcome.check: outcome.status for outcome in outcomes} == expected | QUIET.get(name, {})
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_seen_by_its_checks_and_by_no_others(fault: str) -> None:
+    run, failing = MATRIX[fault]
+
+    outcomes = check_training_run(FAULTS[fault].inject(GOOD_RUNS[run]), raise_on_failure=False)
+
+    assert {outcome.check for outcome in outcomes if outcome.status == "fail"} == failing
+    assert {outcome.status for outcome in outcomes if outcome.check not in failing} <= {"pass", "skipped"}
+    assert set(FAULTS[fault].seen_by) <= failing
+
+
+def test_every_check_has_a_fault_that_only_it_has_to_see_or_that_names_it() -> None:
+    seen = {check for fault in FAULTS.values() for check in fault.seen_by}
+
+    assert seen == set(CHECKS)
+
+
+def test_each_check_can_be_told_from_the_others() -> None:
+    """No check is another one under a second name: for each pair some fault is seen by the first alone."""
+    verdicts = {check: {fault for fault, (_, failing) in MATRIX.items() if check in failing} for check in CHECKS}
+
+    assert len({frozenset(faults) for faults in verdicts.values()}) == len(CHECKS)
+
+
+@pytest.mark.parametrize("check", CHECKS.values(), ids=list(CHECKS))
+def test_a_check_says_in_one_sentence_what_holds_and_then_why_it_matters(check: object) -> None:
+    summary, why = check.summary, check.why  # type: ignore[attr-defined]
+
+    assert re.fullmatch(r"[A-Z][^\n]+\.", summary)
+    assert why.endswith(".")
+    assert "  " not in why
