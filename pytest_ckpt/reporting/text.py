@@ -90,7 +90,7 @@ def report(outcomes: Outcomes, *, limit: int = MISMATCH_LIMIT) -> str:
             lines.append(f"SKIPPED {_title(outcome)}: {outcome.summary}")
         elif body:
             lines += ["", f"{outcome.status.upper()} {_title(outcome)}", *body, ""]
-    return "\n".join(line for line, after in zip(lines, [*lines[1:], "end"], strict=True) if line or after)
+    return "\n".join(line for line, after in zip(lines, [*lines[1:], ""], strict=True) if line or after)
 
 
 _ORDER = ("fail", "unexpected pass", "undecidable", "vacuous", "expected failure", "pass", "skipped")
