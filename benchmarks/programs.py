@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -13,31 +14,26 @@ from pytest_ckpt.plugin.settings import Settings
 
 __all__ = ["INPUTS", "Trainer", "ckpt_fixture", "make_mlp", "make_run", "make_run_without_save"]
 
-_WIDTHS = (32, 64, 64, 10)
-INPUTS = torch.linspace(-1, 1, 16 * _WIDTHS[0]).reshape(16, _WIDTHS[0])
+_INPUT, _HIDDEN, _OUTPUT = 32, 64, 10
+INPUTS = torch.linspace(-1, 1, 16 * _INPUT).reshape(16, _INPUT)
 
 
-def make_mlp() -> torch.nn.Sequential:
-    one, two, three, four = _WIDTHS
-    return torch.nn.Sequential(
-        torch.nn.Linear(one, two),
-        torch.nn.ReLU(),
-        torch.nn.Linear(two, three),
-        torch.nn.ReLU(),
-        torch.nn.Linear(three, four),
-    )
+def make_mlp(layers: int = 3) -> torch.nn.Sequential:
+    widths = [_INPUT, *[_HIDDEN] * (layers - 1), _OUTPUT]
+    linear = [torch.nn.Linear(before, after) for before, after in itertools.pairwise(widths)]
+    return torch.nn.Sequential(*(module for layer in linear for module in (layer, torch.nn.ReLU())))
 
 
 class Trainer:
     """What people write: everything a resume needs is in the checkpoint, the random state included."""
 
-    def __init__(self) -> None:
-        self.model = make_mlp()
+    def __init__(self, layers: int = 3) -> None:
+        self.model = make_mlp(layers)
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-3)
         self.scheduler = torch.optim.lr_scheduler.StepLR(self.optimizer, step_size=2)
 
     def train_step(self, i: int = 0) -> float:
-        loss = torch.nn.functional.cross_entropy(self.model(torch.randn(16, _WIDTHS[0])), torch.arange(16) % 10)
+        loss = torch.nn.functional.cross_entropy(self.model(torch.randn(16, _INPUT)), torch.arange(16) % _OUTPUT)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -68,8 +64,8 @@ def make_run() -> TrainingRun:
     return TrainingRun(components=_components(trainer), step=trainer.train_step, save=trainer.save, load=trainer.load)
 
 
-def make_run_without_save() -> TrainingRun:
-    trainer = Trainer()
+def make_run_without_save(layers: int = 3) -> TrainingRun:
+    trainer = Trainer(layers)
     return TrainingRun(components=_components(trainer), step=trainer.train_step)
 
 
