@@ -81,7 +81,11 @@ def _subclass_parts(tensor: torch.Tensor, name: str) -> Iterator[tuple[str, torc
     inner_names, context = flatten()
     yield f"{name}.context", f"{type(tensor).__name__} {context!r}"
     for inner in inner_names:
-        yield from dense_parts(getattr(tensor, inner), f"{name}.{inner.strip('_')}")
+        part, part_name = getattr(tensor, inner), f"{name}.{inner.strip('_')}"
+        if isinstance(part, torch.Tensor):
+            yield from dense_parts(part, part_name)
+        else:
+            yield part_name, repr(part)  # such as the mesh of a DTensor
 
 
 def _quantized_parts(tensor: torch.Tensor, name: str) -> Iterator[tuple[str, torch.Tensor | str]]:

@@ -304,6 +304,33 @@ def test_comparing_does_not_change_what_autograd_knows() -> None:
     assert weight.grad is not None
 
 
+def test_differences_are_counted_chunk_by_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_ckpt.comparison.tensors._CHUNK", 2)
+    one, other = torch.zeros(3, 3), torch.zeros(3, 3)
+    other[1, 1:] = 1
+    other[2, 2] = 2
+
+    assert only(one, other).detail == "3 of 9 elements differ, first at [1, 1]: 0.0 became 1.0"
+
+
+def test_distributed_tensors_are_their_placement_and_their_part() -> None:
+    distributed, tensors = pytest.importorskip("torch.distributed"), pytest.importorskip("torch.distributed.tensor")
+    distributed.init_process_group("gloo", rank=0, world_size=1, store=distributed.HashStore())
+    try:
+        mesh = distributed.device_mesh.init_device_mesh("cpu", (1,))
+        ones, zeros = (
+            tensors.distribute_tensor(torch.full((4,), value), mesh, [tensors.Shard(0)]) for value in (1.0, 0.0)
+        )
+        copied = tensors.distribute_tensor(torch.ones(4), mesh, [tensors.Replicate()])
+
+        assert not compare(ones, freeze(ones))
+        assert only(ones, zeros).detail.startswith("in its local_tensor: 4 of 4 elements differ")
+        assert only(ones, copied).detail == "context"
+        assert only(ones, torch.ones(4)).detail == "made of other parts"
+    finally:
+        distributed.destroy_process_group()
+
+
 def test_many_small_tensors_are_compared_where_they_are() -> None:
     saved = {f"{index}.weight": torch.full((64,), float(index)) for index in range(10_000)}
     loaded = {name: tensor.clone() for name, tensor in saved.items()}
