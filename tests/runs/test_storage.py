@@ -68,6 +68,31 @@ def test_a_loaded_run_goes_on_as_the_saved_one(name: str, tmp_path: Path) -> Non
     assert not compare(losses, fresh.train(5))
 
 
+def test_what_depends_on_the_model_and_the_optimizer_is_loaded_after_them(tmp_path: Path) -> None:
+    class Late:
+        def __init__(self) -> None:
+            self.seen: list[Any] = []
+
+        def state_dict(self) -> dict[str, Any]:
+            return {}
+
+        def load_state_dict(self, state: dict[str, Any]) -> None:
+            self.seen += [model.weight.item(), optimizer.param_groups[0]["lr"]]
+
+    late, model = Late(), nn.Linear(1, 1, bias=False)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    run = LiveRun(TrainingRun({"late": late, "optimizer": optimizer, "model": model}))
+    weight = model.weight.item()
+    storage = storage_for(run, "torch")
+    storage.save(run, tmp_path / "a.pt")
+    nn.init.zeros_(model.weight)
+    optimizer.param_groups[0]["lr"] = 0.0
+
+    storage.load(run, tmp_path / "a.pt")
+
+    assert late.seen == [weight, 0.5]
+
+
 def test_saving_changes_nothing(tmp_path: Path) -> None:
     run = trained(1, 2)
     before = capture(run.components)
