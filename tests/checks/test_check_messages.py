@@ -1,0 +1,320 @@
+"""What each check says when it fails, word for word."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_program import Program, factory, report_of
+
+from pytest_ckpt import CheckpointFailure, check_training_run
+
+
+def text(words: str) -> str:
+    return inspect.cleandoc(words)
+
+
+class ForgetsTheOptimizer(Program):
+    def restore(self, state: dict[str, Any]) -> None:
+        super().restore({**state, "optimizer": self.optimizer.state_dict()})
+
+
+def test_state_that_was_lost() -> None:
+    assert report_of(ForgetsTheOptimizer, "state_is_restored") == text("""
+        Checkpoint checks of tiny: 1 fail.
+
+        FAIL state_is_restored
+        The state changed in a round trip through its own save and load, saved after 1 steps.
+        optimizer.state[weight]: missing
+            saved:  dict with 1 keys
+            loaded: nothing
+        The same was lost when saved after 2 steps.
+        Save optimizer.state_dict() and give it to optimizer.load_state_dict() in load, after the model is restored \
+and on its final device.
+        Or, if this is on purpose: expected_failures={"state_is_restored": "the reason"}.
+    """)
+
+
+class CannotSave(Program):
+    def save(self, path: Path) -> None:
+        raise PermissionError("the bucket is read-only")
+
+
+def test_a_run_that_cannot_be_saved() -> None:
+    line = inspect.getsourcelines(CannotSave)[1] + 2
+
+    assert report_of(CannotSave, "state_is_restored", at=[1, 2]) == text(f"""
+        Checkpoint checks of tiny: 1 fail.
+
+        FAIL state_is_restored
+        The run cannot be saved: save(path) after 1 steps raised PermissionError: the bucket is read-only
+            at {__file__}:{line}, in save: raise PermissionError("the bucket is read-only")
+        Or, if this is on purpose: expected_failures={{"state_is_restored": "the reason"}}.
+    """)
+
+
+class LooksForAnotherKey(Program):
+    def load(self, path: Path) -> None:
+        self.model.load_state_dict(torch.load(path)["weights"])
+
+
+def test_a_checkpoint_that_cannot_be_loaded() -> None:
+    line = inspect.getsourcelines(LooksForAnotherKey)[1] + 2
+
+    assert report_of(LooksForAnotherKey, "*", at=[2]) == text(f"""
+        Checkpoint checks of tiny: 1 fail, 1 pass, 5 skipped.
+
+        FAIL state_is_restored
+        A checkpoint saved after 2 steps cannot be used: load(path) raised KeyError: 'weights'
+            at {__file__}:{line}, in load: self.model.load_state_dict(torch.load(path)["weights"])
+        Or, if this is on purpose: expected_failures={{"state_is_restored": "the reason"}}.
+
+        SKIPPED traits_are_restored: No checkpoint could be loaded.
+        SKIPPED outputs_are_restored: load(path) raised KeyError: 'weights'.
+        SKIPPED second_generation_equals_first: load(path) raised KeyError: 'weights'.
+        SKIPPED resume_is_exact: load(path) raised KeyError: 'weights'.
+        SKIPPED loading_twice_gives_the_same: load(path) raised KeyError: 'weights'.
+    """)
+
+
+class Freezes(Program):
+    """Trains on gradients that it makes itself, so that nothing but the trait tells."""
+
+    def step(self, i: int) -> float:
+        self.model.weight.grad = torch.ones(1, 2)
+        self.optimizer.step()
+        self.count += 1
+        return float(self.model.weight.detach().sum())
+
+    def restore(self, state: dict[str, Any]) -> None:
+        super().restore(state)
+        self.model.requires_grad_(False)
+
+
+def test_traits_that_were_lost() -> None:
+    assert report_of(Freezes, "*") == text("""
+        Checkpoint checks of tiny: 1 fail, 6 pass.
+
+        FAIL traits_are_restored
+        Loading a checkpoint saved after 0 steps changed what the tensors are.
+        model.weight.requires_grad: value differs
+            saved:  True
+            loaded: False
+        Load into the existing parameters (load_state_dict without assign=True), or tie, freeze and build the \
+optimizer again after loading.
+        Or, if this is on purpose: expected_failures={"traits_are_restored": "the reason"}.
+    """)
+
+
+class ForgetsTheThreshold(Program):
+    """Frees its gradients, so that the threshold is all that differs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.threshold = 0.0
+
+    def step(self, i: int) -> float:
+        loss = super().step(i)
+        self.optimizer.zero_grad()
+        self.threshold += 0.25
+        return loss
+
+    def predict(self) -> torch.Tensor:
+        return super().predict() - self.threshold
+
+
+def test_a_prediction_that_differs() -> None:
+    assert report_of(ForgetsTheThreshold, "*") == text("""
+        Checkpoint checks of tiny: 1 fail, 6 pass.
+
+        FAIL outputs_are_restored
+        The loaded run predicts something else, saved after 2 steps.
+        prediction: value differs
+            saved:  -3.0
+            loaded: -2.5
+        Differs after loading: ForgetsTheThreshold.threshold: saved 0.5, loaded 0.0
+        Put ForgetsTheThreshold.threshold into the checkpoint and restore it in load.
+        Or, if this is on purpose: expected_failures={"outputs_are_restored": "the reason"}.
+    """)
+
+
+class SavesWhatItTrained(Program):
+    """The optimizer is only written by a process that has trained itself."""
+
+    trained = False
+
+    def step(self, i: int) -> float:
+        self.trained = True
+        return super().step(i)
+
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), "optimizer": self.optimizer.state_dict() if self.trained else None}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        super().restore({**state, "optimizer": state["optimizer"] or self.optimizer.state_dict()})
+
+
+def test_a_second_generation_that_differs() -> None:
+    assert report_of(SavesWhatItTrained, "*") == text("""
+        Checkpoint checks of tiny: 1 fail, 6 pass.
+
+        FAIL second_generation_equals_first
+        A loaded run, saved again to another path, loads differently the second time.
+        optimizer.state[weight]: missing
+            first:  dict with 1 keys
+            second: nothing
+        Make save depend only on the run's state, not on what happened in this process.
+        Or, if this is on purpose: expected_failures={"second_generation_equals_first": "the reason"}.
+    """)
+
+
+class SavesOnlyAfterTraining(Program):
+    last_loss: float
+
+    def step(self, i: int) -> float:
+        self.last_loss = super().step(i)
+        return self.last_loss
+
+    def state(self) -> dict[str, Any]:
+        if self.count and not hasattr(self, "last_loss"):
+            raise AttributeError("last_loss")
+        return super().state()
+
+
+def test_a_loaded_run_that_cannot_be_saved() -> None:
+    frames = report_of(SavesOnlyAfterTraining, "second_generation_equals_first").splitlines()
+
+    assert frames[2:4] == [
+        "FAIL second_generation_equals_first",
+        "A loaded run cannot be saved and loaded again: save(path) of a loaded run raised AttributeError: last_loss",
+    ]
+    assert frames[-2].endswith('in state: raise AttributeError("last_loss")')
+
+
+class ForgetsTheCount(Program):
+    def restore(self, state: dict[str, Any]) -> None:
+        super().restore({**state, "count": 0})
+
+
+def test_a_resume_that_differs() -> None:
+    assert report_of(ForgetsTheCount, "*") == text("""
+        Checkpoint checks of tiny: 1 fail, 6 pass.
+
+        FAIL resume_is_exact
+        The resumed run is not the run that never stopped: saved after 1 steps, they part at step(1).
+        output: value differs
+            uninterrupted: 0.0
+            resumed:       -1.0
+        To blame: ForgetsTheCount.count (restoring it alone makes the runs agree).
+            ForgetsTheCount.count: saved 1, loaded 0
+        Differs after loading, too:
+            model.weight.grad: saved float32 (1, 2), loaded None
+        So it is when saved after 2 steps.
+        Put ForgetsTheCount.count into the checkpoint and restore it in load.
+        Or, if this is on purpose: expected_failures={"resume_is_exact": "the reason"}.
+    """)
+
+
+class CountsSaves(Program):
+    def save(self, path: Path) -> None:
+        super().save(path)
+        self.count += 1
+
+
+def test_a_save_that_changes_the_run() -> None:
+    assert report_of(CountsSaves, "*") == text("""
+        Checkpoint checks of tiny: 1 fail, 6 pass.
+
+        FAIL saving_changes_nothing
+        A run that saves trains differently from one that never saves: they part at step(0).
+        output: value differs
+            never saved: 0.0
+            saved:       1.0
+        save(path) changed CountsSaves.count: before 0, after 1
+        Let save read the run and write copies; restore modes, devices, dtypes and random state it changes.
+        Or, if this is on purpose: expected_failures={"saving_changes_nothing": "the reason"}.
+    """)
+
+
+_MEMORY: dict[str, Any] = {}
+
+
+class KeepsTheMapping(Program):
+    """Saves to memory; the optimizer takes the momentum that it is given, without a copy."""
+
+    def save(self, path: Path) -> None:
+        super().save(path)
+        _MEMORY[str(path)] = torch.load(path)
+
+    def load(self, path: Path) -> None:
+        self.restore(_MEMORY[str(path)])
+
+
+def test_a_load_that_trains_on_the_checkpoint() -> None:
+    assert report_of(KeepsTheMapping, "loading_twice_gives_the_same") == text("""
+        Checkpoint checks of tiny: 1 fail.
+
+        FAIL loading_twice_gives_the_same
+        The same checkpoint loads differently after the first loaded run has trained on.
+        optimizer.state[weight].momentum_buffer: value differs (2 of 2 elements differ, first at [0, 0]: \
+1.5 became 1.75)
+            first load:  float32 (1, 2)
+            second load: float32 (1, 2)
+        Clone tensors when loading: the loaded run trains on the checkpoint's own memory (an alias).
+        Or, if this is on purpose: expected_failures={"loading_twice_gives_the_same": "the reason"}.
+    """)
+
+
+class PopsKeys(KeepsTheMapping):
+    def load(self, path: Path) -> None:
+        kept = _MEMORY[str(path)]
+        self.restore({key: kept.pop(key) for key in ("model", "optimizer", "count")})
+
+
+def test_a_load_that_works_once() -> None:
+    line = inspect.getsourcelines(PopsKeys)[1] + 3
+    source = 'self.restore({key: kept.pop(key) for key in ("model", "optimizer", "count")})'
+
+    lines = report_of(PopsKeys, "*").splitlines()
+
+    assert lines[:4] == [
+        "Checkpoint checks of tiny: 1 fail, 6 pass.",
+        "",
+        "FAIL loading_twice_gives_the_same",
+        "The first load works, a second load of the same checkpoint does not: load(path) raised KeyError: 'model'",
+    ]
+    assert f"    at {__file__}:{line}, in load: {source}" in lines
+    assert lines[-2] == "Copy what load takes out of a mapping that is kept, instead of popping it."
+
+
+def test_a_failure_raises_its_report() -> None:
+    with pytest.raises(CheckpointFailure) as caught:
+        check_training_run(factory(ForgetsTheCount), select=["resume_is_exact"], steps=3)
+
+    assert str(caught.value) == report_of(ForgetsTheCount, "resume_is_exact")
+    assert [outcome.status for outcome in caught.value.outcomes] == ["fail"]
+    assert caught.value.outcomes["resume_is_exact"].causes == ("ForgetsTheCount.count",)
+
+
+def test_a_run_that_has_nothing_to_hide_gets_one_line() -> None:
+    assert report_of(Program, "*") == "Checkpoint checks of tiny: 7 pass."
+
+
+class ReadingCosts(Program):
+    """Its state_dict() drops the momentum, so reading it is what changes the training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model.register_state_dict_pre_hook(lambda *_: self.optimizer.state.clear())
+
+
+def test_state_dicts_that_change_the_run_when_they_are_read() -> None:
+    lines = report_of(ReadingCosts, "saving_changes_nothing").splitlines()
+
+    assert lines[2:4] == [
+        "FAIL saving_changes_nothing",
+        "Reading the components' state dicts changes the training already, without a save.",
+    ]
