@@ -17,7 +17,9 @@ from benchmarks.table import Row
 __all__ = ["measure"]
 
 _BARE = "bare pytest"
-_PLUGINS = {_BARE: None, "pytest-ckpt": "pytest_ckpt.plugin", "pytest-torch": "pytest_torch.plugin"}
+# An empty plugin: "-p" itself looks through the metadata of all that is installed, as pytest does anyway without it.
+_EMPTY = "empty_plugin"
+_PLUGINS = {_BARE: _EMPTY, "pytest-ckpt": "pytest_ckpt.plugin", "pytest-torch": "pytest_torch.plugin"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,6 +32,7 @@ def measure(rounds: int) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "pytest.ini").write_text("[pytest]\n")
         Path(folder, "test_nothing.py").touch()
+        Path(folder, f"{_EMPTY}.py").touch()
         starts = _start_in_turn(Path(folder), rounds)
     times = {name: [start.seconds for start in found] for name, found in starts.items()}
     ours, theirs = times["pytest-ckpt"], times["pytest-torch"]
@@ -59,9 +62,8 @@ def _start_in_turn(folder: Path, rounds: int) -> dict[str, list[_Start]]:
     return found
 
 
-def _start(folder: Path, plugin: str | None) -> _Start:
-    load = [] if plugin is None else ["-p", plugin]
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *load, "--collect-only", "-q"]
+def _start(folder: Path, plugin: str) -> _Start:
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", plugin, "--collect-only", "-q"]
     start = time.perf_counter()
     process = subprocess.Popen(
         command, cwd=folder, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
