@@ -167,6 +167,55 @@ def test_a_note_on_an_untrained_run_that_cannot_be_saved() -> None:
     )
 
 
+class SavesItsLastLoss(Program):
+    """Before its first step there is none, in a fresh run as in one that was just loaded."""
+
+    last_loss: float
+
+    def step(self, i: int) -> float:
+        self.last_loss = super().step(i)
+        return self.last_loss
+
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), "last_loss": self.last_loss}
+
+
+def test_a_run_that_is_saved_after_a_step_only_need_not_be_saved_right_after_loading() -> None:
+    outcomes = check_training_run(factory(SavesItsLastLoss))
+
+    assert not outcomes.failures
+    assert outcomes["resume_is_exact"].status == "pass"
+    assert outcomes["second_generation_equals_first"].status == "skipped"
+
+
+def test_a_run_that_is_only_stopped_where_it_cannot_be_saved_fails() -> None:
+    outcomes = check_training_run(factory(SavesItsLastLoss), at=[0], raise_on_failure=False)
+
+    assert outcomes["state_is_restored"].status == "fail"
+    assert outcomes["state_is_restored"].summary.startswith(
+        "The run cannot be saved: save(path) after 0 steps raised AttributeError"
+    )
+
+
+def test_a_component_may_count_its_saves() -> None:
+    def make_run() -> TrainingRun:
+        program, counter = Program(), {"saves": 0}
+
+        def save(path: Path) -> None:
+            torch.save({**program.state(), "saves": counter["saves"]}, path)
+            counter["saves"] += 1
+
+        def load(path: Path) -> None:
+            state = torch.load(path)
+            program.restore(state)
+            counter["saves"] = state["saves"]
+
+        components = {"model": program.model, "optimizer": program.optimizer, "counter": counter}
+        return TrainingRun(components=components, step=program.step, save=save, load=load)
+
+    assert check_training_run(make_run, select=["side_effects"])["saving_changes_nothing"].status == "pass"
+
+
 def test_keeping_the_last_files_only_is_no_failure() -> None:
     class KeepsTwo(Program):
         kept: list[Path]
