@@ -15,7 +15,7 @@ from pytest_ckpt.runs.restoring import fill, load_order, restore_component
 from pytest_ckpt.state import ObjectPicture, capture, freeze, get_random_state
 from pytest_ckpt.state.freezing import generator_state
 from pytest_ckpt.state.hidden import Graph, is_opaque, walk_graph
-from pytest_ckpt.state.opaque import iterator_position
+from pytest_ckpt.state.opaque import position_of
 from pytest_ckpt.state.tensors import is_initialized
 
 __all__ = ["Suspect", "find_suspects", "picture"]
@@ -49,7 +49,9 @@ def find_suspects(saved: LiveRun, loaded: LiveRun) -> tuple[list[Suspect], int]:
     ours, theirs = graph_of(saved), graph_of(loaded)
     declared = list(_component_suspects(saved.components, loaded.components))
     declared += _undeclared_suspects(ours, theirs)
-    named = {mismatch.path for suspect in declared for mismatch in suspect.all}
+    # Attributes of other components stay suspects beside them: their load_state_dict may be what is broken.
+    modules = [s for s in declared if isinstance(saved.components.get(s.path), torch.nn.Module) or not s.declared]
+    named = {mismatch.path for suspect in modules for mismatch in suspect.all}
     found = [
         *declared,
         *_ambient_suspects(saved, loaded),
@@ -124,12 +126,17 @@ def _move_undeclared(path: str) -> Callable[[LiveRun, LiveRun], None]:
 
 
 def _alias_suspects(saved: LiveRun, loaded: LiveRun, ours: Graph, theirs: Graph) -> Iterator[Suspect]:
-    """Yield hidden tensors that follow the live model in one of the runs only."""
+    """Yield hidden tensors that follow the live model, and things that two paths share, in one of the runs only."""
     mine, others = _aliases(saved, ours), _aliases(loaded, theirs)
     for path in ours.slots:
         if path in theirs.slots and mine.get(path) != others.get(path):
             sides = [f"shares memory with {a[path]}" if path in a else "a copy" for a in (mine, others)]
             mismatch = Mismatch(path=path, kind="sharing", expected=sides[0], actual=sides[1])
+            yield Suspect(path=path, mismatch=mismatch, move=None)
+    for path, first in ours.same_as.items():
+        if first != path and theirs.same_as.get(path, first) != first and first in theirs.same_as:
+            words = f"the same object as {first}"
+            mismatch = Mismatch(path=path, kind="sharing", expected=words, actual="another object")
             yield Suspect(path=path, mismatch=mismatch, move=None)
 
 
@@ -196,13 +203,17 @@ def _hidden_suspects(ours: Graph, theirs: Graph) -> Iterator[Suspect]:
 
 
 def _joined(path: str) -> str:
+    path = path.lstrip(".")
     return f".{path}" if path and not path.startswith("[") else path
 
 
 def comparable(value: Any) -> Any:
     """Return what to compare of a slot's value: a generator's state, an iterator's position, data as it is."""
     if is_opaque(value):
-        return iterator_position(value)
+        return position_of(value)
+    if isinstance(value, dict | set):
+        # Training may walk them in their order, which no state dict is asked to keep.
+        return {"": value, "order": list(value)} if all(isinstance(key, str | int) for key in value) else value
     state = generator_state(value)
     return value if state is None else state
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from pytest_ckpt.state.hidden import Graph, Slot, walk_graph
 __all__ = ["SharedState"]
 
 _NUMBERS = (bool, int, float, str, type(None))
+_CONTAINERS = (list, dict, deque)
 _SIZE_LIMIT = 10_000
 
 
@@ -30,7 +32,10 @@ class SharedState:
 
     def __init__(self, make_run: MakeRun) -> None:
         self._make_run = make_run
-        self._first = {path: freeze(slot.value) for path, slot in self._graph().slots.items() if _is_shared(slot)}
+        graph = self._graph()
+        self._first = {path: freeze(slot.value) for path, slot in graph.slots.items() if _is_shared(slot)}
+        self._settings = _settings()
+        self._caches = [item for item in graph.objects.values() if hasattr(item, "cache_clear")]
 
     @contextmanager
     def sparing_stores(self, *, empty: bool = False) -> Iterator[None]:
@@ -43,27 +48,31 @@ class SharedState:
         yield
         after = self.read()
         for path, value in before.items():
-            container = isinstance(value, list | dict) and not (empty and self._first[path])
-            if container and compare(value, after.get(path), traits=False):
+            container = isinstance(value, _CONTAINERS) and path in self._first
+            if container and not (empty and self._first[path]) and compare(value, after.get(path), traits=False):
                 del self._first[path]
 
     def read(self) -> dict[str, Any]:
         """Return frozen copies of the values by path."""
         slots = self._graph().slots if self._first else {}
-        return {path: freeze(slots[path].value) for path in self._first if path in slots}
+        return {path: freeze(slots[path].value) for path in self._first if path in slots} | _settings()
 
     def write(self, values: dict[str, Any]) -> None:
         """Put values of :meth:`read` back."""
-        graph = self._graph() if values else None
+        _set_settings({key: value for key, value in values.items() if key in _SETTINGS})
+        graph = self._graph() if self._first else None
         for path, value in values.items():
-            if graph is None or (slot := graph.slots.get(path)) is None or slot.value is value:
+            slot = None if graph is None else graph.slots.get(path)
+            if slot is None or graph is None or not compare(value, freeze(slot.value), traits=False):
                 continue
-            if not fill(slot.value, value):
+            if not fill(slot.value, freeze(value)):
                 graph.put(slot, freeze(value))
 
     def fresh(self) -> Any:
         """Make a run as a new process would."""
-        self.write(self._first)
+        self.write({**self._first, **self._settings})
+        for cached in self._caches:
+            cached.cache_clear()
         return self._make_run()
 
     def _graph(self) -> Graph:
@@ -75,11 +84,35 @@ def _is_shared(slot: Slot) -> bool:
     if generator_state(value) is not None:
         return True
     if isinstance(value, torch.Tensor):
-        return value.numel() < _SIZE_LIMIT and not value.requires_grad
-    if isinstance(value, list | dict | deque):
-        return len(value) < _SIZE_LIMIT
+        return type(value) is torch.Tensor and value.numel() < _SIZE_LIMIT and not value.requires_grad
+    if type(value) in _CONTAINERS:
+        return len(value) < _SIZE_LIMIT and _is_builtin(value)
     return slot.assign is not None and isinstance(value, _NUMBERS)
+
+
+def _is_builtin(value: Any) -> bool:
+    """Whether a value is made of python's own containers alone, so that a copy can stand in for it."""
+    if type(value) is dict:
+        return all(_is_builtin(item) for item in value.values())
+    if type(value) in (*_CONTAINERS, tuple):
+        return all(_is_builtin(item) for item in value)
+    return isinstance(value, _NUMBERS) or type(value) is torch.Tensor
 
 
 def _value(slot: Slot) -> Any:
     return freeze(slot.value)
+
+
+_SETTINGS = ("os.environ", "default_dtype")
+
+
+def _settings() -> dict[str, Any]:
+    return {"os.environ": dict(os.environ), "default_dtype": torch.get_default_dtype()}
+
+
+def _set_settings(values: dict[str, Any]) -> None:
+    if values.get("os.environ", os.environ) != os.environ:
+        os.environ.clear()
+        os.environ.update(values["os.environ"])
+    if "default_dtype" in values:
+        torch.set_default_dtype(values["default_dtype"])

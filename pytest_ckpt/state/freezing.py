@@ -9,7 +9,7 @@ from collections import OrderedDict, deque
 from collections.abc import Hashable, Mapping, Set
 from dataclasses import dataclass
 from enum import Enum
-from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, FunctionType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any
 
 import torch
@@ -126,8 +126,8 @@ def object_attributes(value: Any) -> dict[str, Any]:
     """Return what an object holds, in ``__dict__`` and in slots."""
     attributes = dict(getattr(value, "__dict__", {}))
     for base in type(value).__mro__:
-        slots = base.__dict__.get("__slots__", ())
-        for name in (slots,) if isinstance(slots, str) else slots:
-            if name not in ("__dict__", "__weakref__") and hasattr(value, name):
+        # The descriptors, not `__slots__`: a private slot has a mangled name.
+        for name, member in vars(base).items():
+            if isinstance(member, MemberDescriptorType) and not name.startswith("__") and hasattr(value, name):
                 attributes.setdefault(name, getattr(value, name))
     return attributes

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 import torch
 
-from pytest_ckpt.state.freezing import generator_state
-from pytest_ckpt.state.holding import Assign, Child, children, is_foreign
+from pytest_ckpt.state.belonging import is_foreign, is_value
+from pytest_ckpt.state.freezing import generator_state, object_attributes
+from pytest_ckpt.state.holding import Assign, Child, children
 from pytest_ckpt.state.naming import is_optimizer_like
 from pytest_ckpt.state.paths import Keys, spell
 
@@ -19,7 +20,6 @@ __all__ = ["Graph", "Slot", "walk_graph"]
 
 _NODE_LIMIT = 20_000
 _LOOK_LIMIT = 1_000
-_LEAVES = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device, torch.Size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +47,14 @@ class Graph:
         slots: Its places by path.
         objects: The objects that hold them, by path.
         undeclared: Modules and optimizers that are no component, nor part of one, by path.
+        same_as: The first path to the thing at a path; another one where two paths lead to one thing.
         cut: How many objects were not read, at the limit or because they refused.
     """
 
     slots: dict[str, Slot]
     objects: dict[str, Any]
     undeclared: dict[str, Any]
+    same_as: dict[str, str]
     cut: int
 
     def put(self, slot: Slot, value: Any) -> None:
@@ -86,7 +88,13 @@ def walk_graph(components: Mapping[str, Any], functions: Mapping[str, Any]) -> G
         for path, item in walk.objects.items()
         if (isinstance(item, torch.nn.Module) or is_optimizer_like(item)) and id(item) not in parts
     }
-    return Graph(slots=walk.slots, objects=walk.objects, undeclared=undeclared, cut=len(walk.queue) + walk.unread)
+    return Graph(
+        slots=walk.slots,
+        objects=walk.objects,
+        undeclared=undeclared,
+        same_as=walk.same_as,
+        cut=len(walk.queue) + walk.unread,
+    )
 
 
 def _parts(component: Any) -> Iterable[Any]:
@@ -100,8 +108,9 @@ class _Walk:
         self.slots: dict[str, Slot] = {}
         self.objects: dict[str, Any] = {}
         self.queue: deque[tuple[Keys, Any]] = deque()
+        self.same_as: dict[str, str] = {}
         self.unread = 0
-        self._seen: set[int] = set()
+        self._seen: dict[int, str] = {}
 
     def add(self, owner: str, child: Child) -> None:
         """Note a leaf, or line an object up to be looked into."""
@@ -109,11 +118,15 @@ class _Walk:
         if is_foreign(value):
             return
         path = spell(keys)
-        data = _is_leaf(value) or is_plain_data(value)
+        whole = _is_whole(value)
+        data = whole or is_plain_data(value)
         if data or is_opaque(value):
             self.slots.setdefault(path, Slot(path, value, owner, assign))
-        if not data and id(value) not in self._seen:
-            self._seen.add(id(value))
+        if whole and not _can_be_shared(value):
+            return
+        met_again = id(value) in self._seen
+        self.same_as.setdefault(path, self._seen.setdefault(id(value), path))
+        if not (met_again or whole) and (not data or object_attributes(value)):
             self.queue.append((keys, value))
 
     def drain(self) -> None:
@@ -129,17 +142,23 @@ class _Walk:
                 self.unread += 1
 
 
-def _is_leaf(value: Any) -> bool:
-    return (
-        isinstance(value, (*_LEAVES, torch.Tensor, set, frozenset))
-        or type(value).__module__ == "numpy"
-        or generator_state(value) is not None
-    )
+def _is_whole(value: Any) -> bool:
+    return is_value(value) or generator_state(value) is not None
+
+
+def _can_be_shared(value: Any) -> bool:
+    return isinstance(value, torch.Tensor | set) or generator_state(value) is not None
 
 
 def is_opaque(value: Any) -> bool:
-    """Whether a value is an iterator or a generator: what it will yield can be moved, but not copied."""
-    return hasattr(type(value), "__next__")
+    """Whether a thing tells little of itself: an iterator, a file, a handle; it can be moved, but not copied."""
+    if hasattr(type(value), "__next__"):
+        return True
+    if _is_whole(value):
+        return False
+    if callable(value) or isinstance(value, Mapping | Sequence | Set) or type(value).__module__.startswith("torch"):
+        return False
+    return not object_attributes(value)
 
 
 def is_plain_data(value: Any, depth: int = 0) -> bool:
@@ -150,4 +169,4 @@ def is_plain_data(value: Any, depth: int = 0) -> bool:
         items = list(islice(value, _LOOK_LIMIT))
     else:
         return False
-    return depth < 6 and all(_is_leaf(item) or is_plain_data(item, depth + 1) for item in items)
+    return depth < 6 and all(_is_whole(item) or is_plain_data(item, depth + 1) for item in items)

@@ -4,58 +4,38 @@ from __future__ import annotations
 
 import functools
 import operator
-import sys
-import sysconfig
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from types import BuiltinMethodType, CodeType, FunctionType, GeneratorType, MethodType, ModuleType
 from typing import Any, TypeAlias
 
 import torch
 
+from pytest_ckpt.state.belonging import is_project_module
 from pytest_ckpt.state.freezing import object_attributes
 from pytest_ckpt.state.naming import is_optimizer_like
 from pytest_ckpt.state.paths import Keys
 
-__all__ = ["Assign", "Child", "children", "is_foreign"]
+__all__ = ["Assign", "Child", "children"]
 
 Assign: TypeAlias = Callable[[Any, Any], None]
 Child: TypeAlias = "tuple[Keys, Any, Assign | None]"
 # What torch.nn.Module and Optimizer keep for themselves; a project's own attributes stand beside it.
 _MODULE_INTERNALS = frozenset(torch.nn.Module().__dict__) - {"training"}
 _OPTIMIZER_INTERNALS = frozenset(("state", "param_groups", "defaults", "step", "profile_hook_step", "_opt_called"))
-
-
-def is_foreign(value: Any) -> bool:
-    """Whether a value belongs to python or to a library and holds no state of the run."""
-    if isinstance(value, ModuleType):
-        return True
-    if isinstance(value, type):
-        return not _is_project_module(value.__module__)
-    root = type(value).__module__.split(".")[0]
-    if root in ("builtins", "collections", "random", "functools", "itertools", "numpy", "types"):
-        return False
-    return root in sys.stdlib_module_names
+_ITEM_LIMIT = 1_000
+_PLAIN_KEYS = (str, int, float, bool, tuple, type(None))
 
 
 def children(keys: Keys, value: Any) -> Iterator[Child]:
     """Yield what an object holds: its path, the value, and how to put another value there."""
     if isinstance(value, torch.nn.Module):
         yield from _module_children(keys, value)
-    elif isinstance(value, Mapping):
-        for key, item in list(value.items()):
-            yield (*keys, key), item, _item(key)
-    elif isinstance(value, list | tuple | deque):
-        for index, item in enumerate(value):
-            yield (*keys, index), item, None if isinstance(value, tuple) else _item(index)
     elif isinstance(value, FunctionType):
         yield from _function_children(value)
     elif isinstance(value, MethodType | BuiltinMethodType):
-        owner = value.__self__
-        name = owner.__name__ if isinstance(owner, type | GeneratorType) else type(owner).__name__
-        yield (name,), owner, None
-        if isinstance(value, MethodType):
-            yield keys, value.__func__, None
+        yield from _method_children(keys, value)
     elif isinstance(value, functools.partial):
         yield keys, value.func, None
         yield (*keys, "args"), value.args, None
@@ -64,13 +44,20 @@ def children(keys: Keys, value: Any) -> Iterator[Child]:
         for name, item in (value.gi_frame.f_locals if value.gi_frame else {}).items():
             yield (*keys, name), item, None
     elif isinstance(value, type):
-        for name, item in vars(value).items():
-            if isinstance(item, FunctionType):
-                yield (item.__qualname__,), item, None
-            elif not name.startswith("__") and not callable(item):
-                yield (*keys, name), item, _class_attribute(name)
+        yield from _class_children(keys, value)
     else:
+        yield from _item_children(keys, value)
         yield from _attribute_children(keys, value)
+
+
+def _item_children(keys: Keys, value: Any) -> Iterator[Child]:
+    if isinstance(value, Mapping):
+        for index, (key, item) in enumerate(islice(list(value.items()), _ITEM_LIMIT)):
+            plain = isinstance(key, _PLAIN_KEYS)
+            yield (*keys, key if plain else index), item, _item(key)
+    elif isinstance(value, list | tuple | deque):
+        for index, item in enumerate(islice(value, _ITEM_LIMIT)):
+            yield (*keys, index), item, None if isinstance(value, tuple) else _item(index)
 
 
 def _module_children(keys: Keys, module: torch.nn.Module) -> Iterator[Child]:
@@ -78,6 +65,9 @@ def _module_children(keys: Keys, module: torch.nn.Module) -> Iterator[Child]:
         if parameter is not None:
             yield (*keys, name, "grad"), parameter.grad, _gradient(name)
             yield (*keys, name), parameter, _parameter(name)
+            for attribute, item in vars(parameter).items():
+                yield (*keys, name, attribute), item, _attribute_of_parameter(name, attribute)
+            yield from _hooks((*keys, name), {"_backward_hooks": parameter._backward_hooks})
     for name in module._buffers:
         yield (*keys, name), module._buffers.get(name), _buffer(name)
     for name, child in module._modules.items():
@@ -85,30 +75,66 @@ def _module_children(keys: Keys, module: torch.nn.Module) -> Iterator[Child]:
     for name, item in module.__dict__.items():
         if name not in _MODULE_INTERNALS:
             yield (*keys, name), item, _attribute(name)
+    yield from _hooks(keys, module.__dict__)
+
+
+def _hooks(keys: Keys, attributes: Mapping[str, Any]) -> Iterator[Child]:
+    """Yield hooks by number: torch keys them by a count over the whole process."""
+    for name, hooks in attributes.items():
+        if name.endswith("_hooks") and isinstance(hooks, dict):
+            for index, hook in enumerate(hooks.values()):
+                yield (*keys, name.lstrip("_"), index), hook, None
 
 
 def _attribute_children(keys: Keys, value: Any) -> Iterator[Child]:
-    internals = _OPTIMIZER_INTERNALS if is_optimizer_like(value) else frozenset()
-    for name, item in object_attributes(value).items():
-        if name not in internals and not name.startswith("_optimizer_"):
+    optimizer = is_optimizer_like(value)
+    attributes = object_attributes(value)
+    for name, item in attributes.items():
+        if not optimizer or not (name in _OPTIMIZER_INTERNALS or name.startswith("_optimizer_")):
             yield (*keys, name), item, _attribute(name)
-    if _is_project_module(type(value).__module__):
+    if optimizer:
+        yield from _hooks(keys, attributes)
+    if is_project_module(type(value).__module__):
         yield (type(value).__name__,), type(value), None
 
 
+def _class_children(keys: Keys, value: type) -> Iterator[Child]:
+    for name, item in vars(value).items():
+        function = item.__func__ if isinstance(item, staticmethod | classmethod) else item
+        if isinstance(function, FunctionType):
+            yield (function.__qualname__,), function, None
+        elif not name.startswith("__") and not callable(item):
+            yield (*keys, name), item, _class_attribute(name)
+
+
+def _method_children(keys: Keys, value: Any) -> Iterator[Child]:
+    owner = value.__self__
+    name = owner.__name__ if isinstance(owner, type | GeneratorType) else type(owner).__name__
+    yield (name,), owner, None
+    if isinstance(value, MethodType):
+        yield keys, value.__func__, None
+
+
 def _function_children(function: FunctionType) -> Iterator[Child]:
-    if not _is_project_module(function.__module__):
+    if not is_project_module(function.__module__):
         return
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         try:
             yield (name,), cell.cell_contents, _variable(name)
         except ValueError:
             continue  # a variable that has no value yet
-    for name in _names_in(function.__code__):
-        if name in function.__globals__:
-            yield (name,), function.__globals__[name], _global(name)
+    names = list(_names_in(function.__code__))
+    for name in names:
+        if (item := function.__globals__.get(name)) is not None or name in function.__globals__:
+            yield (name,), item, _global(name)
+            if isinstance(item, ModuleType) and is_project_module(item.__name__):
+                yield from (((name, key), vars(item)[key], _fixed(item, key)) for key in names if key in vars(item))
     for index, default in enumerate(function.__defaults__ or ()):
         yield (function.__name__, "defaults", index), default, None
+    for key, default in (function.__kwdefaults__ or {}).items():
+        yield (function.__name__, "defaults", key), default, None
+    for name, item in vars(function).items():
+        yield (function.__name__, name), item, _attribute(name)
 
 
 def _names_in(code: CodeType) -> Iterator[str]:
@@ -130,12 +156,20 @@ def _class_attribute(name: str) -> Assign:
     return lambda owner, value: setattr(owner, name, value)
 
 
+def _fixed(module: ModuleType, name: str) -> Assign:
+    return lambda owner, value: setattr(module, name, value)
+
+
 def _buffer(name: str) -> Assign:
     return lambda owner, value: operator.setitem(owner._buffers, name, value)
 
 
 def _global(name: str) -> Assign:
     return lambda owner, value: operator.setitem(owner.__globals__, name, value)
+
+
+def _attribute_of_parameter(name: str, attribute: str) -> Assign:
+    return lambda owner, value: setattr(owner._parameters[name], attribute, value)
 
 
 def _variable(name: str) -> Assign:
@@ -158,15 +192,3 @@ def _gradient(name: str) -> Assign:
         owner._parameters[name].grad = None if value is None else value.detach().clone()  # type: ignore[union-attr]
 
     return assign
-
-
-@functools.cache
-def _is_project_module(name: str | None) -> bool:
-    """Whether a module is the project's own: neither python's nor installed among the libraries."""
-    if name is None or name.split(".")[0] in (*sys.stdlib_module_names, "torch", "pytest_ckpt"):
-        return name == "__main__"
-    file = getattr(sys.modules.get(name), "__file__", None)
-    return file is None or not file.startswith(_LIBRARY_FOLDERS)
-
-
-_LIBRARY_FOLDERS = tuple({sysconfig.get_paths()[key] for key in ("purelib", "platlib", "stdlib")})

@@ -1,36 +1,73 @@
-"""Where an iterator stands, as far as it tells."""
+"""Where an iterator stands, and what a file or a handle tells of itself."""
 
 from __future__ import annotations
 
-from types import GeneratorType
+import os
+from collections.abc import Iterator
+from types import GeneratorType, GetSetDescriptorType, MemberDescriptorType
 from typing import Any
 
+from pytest_ckpt.state.belonging import is_value
 from pytest_ckpt.state.freezing import freeze, object_attributes
 
-__all__ = ["iterator_position"]
+__all__ = ["position_of"]
 
 
-def iterator_position(iterator: Any) -> Any:
-    """Return a value that differs when two iterators of one kind stand at different places.
+def position_of(thing: Any) -> Any:
+    """Return a value that differs when two things of one kind stand at different places.
 
-    A generator's line and plain locals, what a builtin iterator pickles as, an object's attributes; the
-    ``repr`` where there is nothing else.
+    A generator's line and plain locals, the offset of a file, what a builtin iterator pickles as, an object's
+    attributes and what its C type shows.
     """
-    if isinstance(iterator, GeneratorType):
-        frame = iterator.gi_frame
-        if frame is None:
-            return "finished"
-        plain = {k: freeze(v) for k, v in frame.f_locals.items() if isinstance(v, int | float | str | list)}
-        parts = {k: iterator_position(v) for k, v in frame.f_locals.items() if hasattr(v, "__next__")}
-        if hasattr(iterator.gi_yieldfrom, "__next__"):
-            parts["yield from"] = iterator_position(iterator.gi_yieldfrom)
-        return {**plain, **parts, "position": frame.f_lasti}
-    if attributes := object_attributes(iterator):
-        plain = {k: v for k, v in attributes.items() if isinstance(v, int | float | str)}
-        return plain | {k: iterator_position(v) for k, v in attributes.items() if hasattr(v, "__next__")}
+    if isinstance(thing, GeneratorType):
+        return _generator_position(thing)
+    if hasattr(thing, "fileno") and hasattr(thing, "tell"):
+        return {"offset": _offset(thing)}
+    if attributes := object_attributes(thing):
+        return _plain(attributes)
+    if not hasattr(thing, "__next__"):
+        return dict(_members(thing))
     try:
-        _, arguments, *state = iterator.__reduce__()
-    except (TypeError, AttributeError, ValueError):
-        return repr(iterator)
-    inner = [iterator_position(item) if hasattr(item, "__next__") else freeze(item) for item in arguments]
+        _, arguments, *state = thing.__reduce__()
+    except Exception:  # an iterator that does not let itself be pickled
+        return dict(_members(thing))
+    inner = [position_of(item) if hasattr(item, "__next__") else freeze(item) for item in arguments]
     return {"of": inner, "position": freeze(state)}
+
+
+def _generator_position(generator: GeneratorType[Any, Any, Any]) -> Any:
+    frame = generator.gi_frame
+    if frame is None:
+        return "finished"
+    parts = _plain(frame.f_locals)
+    if hasattr(generator.gi_yieldfrom, "__next__"):
+        parts["yield from"] = position_of(generator.gi_yieldfrom)
+    return {**parts, "position": frame.f_lasti}
+
+
+def _plain(attributes: dict[str, Any]) -> dict[str, Any]:
+    plain = {name: freeze(item) for name, item in attributes.items() if is_value(item) or isinstance(item, list)}
+    return plain | {name: position_of(item) for name, item in attributes.items() if hasattr(item, "__next__")}
+
+
+def _offset(file: Any) -> int | None:
+    try:
+        return int(file.tell())
+    except (OSError, ValueError):
+        pass  # A text file that is being iterated does not tell; its descriptor does.
+    try:
+        return os.lseek(file.fileno(), 0, os.SEEK_CUR)
+    except (OSError, ValueError):
+        return None  # closed, or no file
+
+
+def _members(thing: Any) -> Iterator[tuple[str, Any]]:
+    for base in type(thing).__mro__:
+        for name, member in vars(base).items():
+            if isinstance(member, GetSetDescriptorType | MemberDescriptorType) and not name.startswith("__"):
+                try:
+                    value = getattr(thing, name)
+                except Exception:  # a handle that is closed
+                    continue
+                if is_value(value):
+                    yield name, value
