@@ -117,7 +117,14 @@ def compare_generations(plan: Plan, directory: Path) -> Generations:
     except CallFailed as failure:
         return Generations(other_path=differences, second_load=failure)
     same_path, notes = _over_the_same_path(plan, again, saved, at, expected)
-    return Generations(other_path=differences, same_path=same_path, loaded_again=loaded_again, notes=notes)
+    # What the first load lost already is another check's finding.
+    lost = [m.path for m in compare(saved.trees[at].state, expected.state, traits=False)]
+    return Generations(
+        other_path=without(differences, lost),
+        same_path=without(same_path, lost),
+        loaded_again=without(loaded_again, lost),
+        notes=notes,
+    )
 
 
 def _over_the_same_path(

@@ -11,6 +11,7 @@ from pytest_ckpt.diagnosis import Blame, component_kinds, find_blame, find_hidde
 from pytest_ckpt.generations import Generations, Predictions, compare_generations, compare_predictions
 from pytest_ckpt.runs import LiveRun, build
 from pytest_ckpt.runs.storage import OWN, Storage
+from pytest_ckpt.second_resume import explain_second_resume, resume_twice, two_points
 from pytest_ckpt.spine import first_divergence, interrupt, save_and_wait, save_on_the_way, uninterrupted
 from pytest_ckpt.state import capture
 from pytest_ckpt.trips import (
@@ -39,6 +40,7 @@ class Evidence:
     def __init__(self, plan: Plan, device: str = "") -> None:
         self.plan = plan
         self.device = device
+        self._settled: dict[int, Trip] = {}
 
     @cached_property
     def refusal(self) -> str | None:
@@ -95,15 +97,18 @@ class Evidence:
         """The paths of :attr:`unstable`."""
         return tuple(mismatch.path for mismatch in self.unstable)
 
-    @property
+    @cached_property
     def nondeterministic(self) -> bool:
-        """Whether training itself does not repeat: a tensor of the state differs, or every result of a step."""
-        paths = self.unstable_paths
-        tensors = any(m.tensor and not m.path.startswith("output") for m in self.unstable)
-        outputs = [record["output"] for record in self.reference.records]
-        compared = compare(outputs, [None] * len(outputs)).compared
-        whole = any(path == "output" or path.startswith("output.loss") for path in paths)
-        return tensors or (whole and compared > 0)
+        """Whether training itself does not repeat.
+
+        It does not when a parameter differs, or, in a run without modules, any tensor. A result or a buffer
+        may hold the time; when there is nothing else to go by, it decides.
+        """
+        tensors = [m.path for m in self.unstable if m.tensor and not m.path.startswith("output")]
+        parameters = {f"{name}.{key}" for name, traits in self.reference.end.traits.items() for key in traits}
+        if parameters:
+            return any(path in parameters for path in tensors)
+        return bool(tensors) or any(m.path.startswith("output") for m in self.unstable)
 
     @cached_property
     def training_moves(self) -> bool:
@@ -136,14 +141,14 @@ class Evidence:
     @cached_property
     def not_exercised(self) -> tuple[str, ...]:
         """Tensors of modules that the fresh run held before loading, bit for bit."""
-        differed = set(self.interruption.trips[-1].fresh)
+        differed = self.interruption.trips[-1].fresh
         tensors = (
             f"{name}.{key}"
             for name, kind in self.kinds.items()
             if kind == "module"
             for key in self.reference.end.state[name]
         )
-        return tuple(path for path in tensors if path not in differed)
+        return tuple(t for t in tensors if not any(d == t or d.startswith((f"{t}.", f"{t}[")) for d in differed))
 
     def lost(self, mismatches: tuple[Mismatch, ...]) -> tuple[Mismatch, ...]:
         """Return the differences that are losses; numbers and strings that no two runs share are none."""
@@ -167,14 +172,37 @@ class Evidence:
                 sentences.append(f"Only {total - lost} of {total} tensors of {name} were restored.")
         return sentences
 
+    @cached_property
+    def second_resume(self) -> Trip:
+        """The run that was resumed twice."""
+        try:
+            with workspace() as directory:
+                return resume_twice(self.plan, directory, self.reference, self.unstable_paths)
+        except CallFailed as failure:
+            return Trip(at=two_points(self.plan)[1], failure=failure)
+
+    def explain_second_resume(self) -> tuple[Mismatch, ...]:
+        """Return how the run after the second load differs from the one that saved there."""
+        with workspace() as directory:
+            return explain_second_resume(self.plan, directory)
+
+    def together(self, at: int) -> Trip:
+        """Repeat one trip among all the saves of one run, against that run itself."""
+        with workspace() as directory:
+            trips = interrupt(self.plan, directory, self.reference, self.unstable_paths).trips
+        return next(trip for trip in trips if trip.at == at)
+
     def settle(self, at: int) -> Trip:
         """Repeat one trip alone: one save, and the saving run itself as the reference.
 
         The quick pass saves several times in one run; what only that brings about, such as a project that
         keeps its last three files, is no fault of this checkpoint.
         """
-        with workspace() as directory:
-            return interrupt(self._only(at), directory, unstable=self.unstable_paths).trips[0]
+        if at not in self._settled:
+            with workspace() as directory:
+                trip = interrupt(self._only(at), directory, unstable=self.unstable_paths).trips[0]
+            self._settled[at] = trip
+        return self._settled[at]
 
     def only_saving_differs(self, at: int) -> bool:
         """Whether the resumed run is the run that never saved, so that the save itself is at fault."""

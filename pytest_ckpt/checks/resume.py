@@ -43,6 +43,51 @@ def check_resume_is_exact(evidence: Evidence) -> Outcome:
     return outcome(evidence, _NAME, status="pass")
 
 
+@check("resume")
+def check_second_resume_is_exact(evidence: Evidence) -> Outcome:
+    """A run that is resumed, saved and resumed again is still the run that never stopped.
+
+    A load that leaves the run right and its bookkeeping wrong, such as a position counted from the start
+    of the process or an epoch that is added at every load, shows only at the second resume.
+    """
+    name = "second_resume_is_exact"
+    if not evidence.plan.steps:
+        return outcome(evidence, name, status="skipped", summary="The run has no step=, so it cannot train on.")
+    trips = evidence.interruption.trips
+    if evidence.interruption.failure is not None or any(t.failure is not None or _parts(t) for t in trips):
+        return outcome(evidence, name, status="skipped", summary="The first resume is not exact already.")
+    trip = evidence.second_resume
+    if trip.failure is not None:
+        if evidence.interruption.notes:
+            return outcome(evidence, name, status="skipped", summary=f"{trip.failure}.")
+        summary = f"A resumed run cannot be saved and resumed again: {trip.failure}"
+        return outcome(evidence, name, status="fail", summary=summary, details=trip.failure.where)
+    if _parts(trip) and not evidence.nondeterministic:
+        return _parted_again(evidence, name, trip)
+    return outcome(evidence, name, status="pass" if evidence.training_moves else "vacuous", summary=_still(evidence))
+
+
+def _still(evidence: Evidence) -> str:
+    return "" if evidence.training_moves else "Nothing changed during training."
+
+
+def _parted_again(evidence: Evidence, name: str, trip: Trip) -> Outcome:
+    where = trip.divergence.mismatches if trip.divergence is not None else hard(trip.end)
+    found = evidence.explain_second_resume()
+    details = ["Differs after the second load:", *(f"    {in_line(mismatch)}" for mismatch in found[:_SHOWN])]
+    return outcome(
+        evidence,
+        name,
+        status="fail",
+        summary=f"The first resume is exact, the second, saved after {trip.at} steps, is not.",
+        mismatches=where,
+        words=("uninterrupted", "resumed twice"),
+        causes=tuple(mismatch.path for mismatch in found),
+        details=tuple(details) if found else (),
+        advice="Let save write what load reads: the run's whole count, not that of this process.",
+    )
+
+
 def _parts(trip: Trip) -> bool:
     return trip.divergence is not None or any(is_hard(mismatch) for mismatch in trip.end)
 

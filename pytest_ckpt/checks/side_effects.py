@@ -8,7 +8,7 @@ from pytest_ckpt.checks.outcome import Outcome
 from pytest_ckpt.checks.registry import check
 from pytest_ckpt.comparison import Mismatch, compare
 from pytest_ckpt.spine import first_divergence
-from pytest_ckpt.trips import Trajectory
+from pytest_ckpt.trips import Trajectory, Trip
 
 
 @check("side_effects")
@@ -53,6 +53,7 @@ def _changed(evidence: Evidence, name: str, found: tuple[Mismatch, ...], saving:
     last = divergence.step if divergence is not None else evidence.plan.steps
     points = [k for k in reversed(evidence.plan.at) if k <= last]
     changed = next(filter(None, map(evidence.changed_by_saving, points)), ())
+    changed = tuple(m for m in changed if (m.kind, m.expected) != ("missing", "None"))
     details = [f"save(path) changed {m.path}: before {m.expected}, after {m.actual}" for m in changed[:6]]
     where = f"they part at step({last})" if divergence is not None else "they end in different states"
     return outcome(
@@ -66,6 +67,37 @@ def _changed(evidence: Evidence, name: str, found: tuple[Mismatch, ...], saving:
         details=tuple(details),
         advice="Let save read the run and write copies; restore modes, devices, dtypes and random state it changes.",
     )
+
+
+@check("side_effects")
+def check_checkpoints_are_independent(evidence: Evidence) -> Outcome:
+    """A checkpoint holds the same whether or not the run saves others before and after it.
+
+    A payload that is built once and written at every save, a side file without the step in its name, an
+    optimizer written at the first save only: alone each checkpoint is right. One that a project has
+    deleted meanwhile, to keep its last few, is no failure.
+    """
+    name = "checkpoints_are_independent"
+    if len(evidence.interruption.trips) < 2:
+        return outcome(evidence, name, status="skipped", summary="Only one checkpoint is saved.")
+    for trip in evidence.interruption.trips:
+        if trip.failure is not None or not _lost_tensors(trip) or _lost_tensors(evidence.settle(trip.at)):
+            continue
+        if lost := _lost_tensors(evidence.together(trip.at)):
+            return outcome(
+                evidence,
+                name,
+                status="fail",
+                summary=f"Alone, a checkpoint saved after {trip.at} steps is right; among others of its run it is not.",
+                mismatches=lost,
+                causes=tuple(dict.fromkeys(evidence.component_of(m.path) for m in lost)),
+                advice="Write the run's current state at every save, into files that no other save touches.",
+            )
+    return outcome(evidence, name, status="pass")
+
+
+def _lost_tensors(trip: Trip) -> tuple[Mismatch, ...]:
+    return tuple(mismatch for mismatch in trip.restored if mismatch.tensor)
 
 
 @check("side_effects")

@@ -62,6 +62,10 @@ def _sentence(cause: str, mismatch: Mismatch | None, components: Mapping[str, st
     if cause.startswith("rng."):
         device = cause.removeprefix("rng.")
         return f"Save and restore this random state with torch.{device.split(':')[0]}.get_rng_state()."
+    if cause.endswith(".training"):
+        return f"Put the model back into the mode it was in, after saving and after loading: {cause} changed."
+    if "_extra_state" in cause:
+        return f"{cause} is in the checkpoint: let set_extra_state() put it back, and do not filter its key out."
     if cause.endswith(".grad"):
         return f"Gradients are not in a state dict: save {cause} too, or save only where they are zeroed."
     name = next((n for n in components if cause == n or cause.startswith((f"{n}.", f"{n}["))), None)

@@ -14,7 +14,7 @@ from pytest_ckpt.spine import first_divergence
 from pytest_ckpt.state import capture
 from pytest_ckpt.trips import FIRST_SEED, CallFailed, Plan, Trajectory, fresh_seed, stage
 
-__all__ = ["Blame", "find_blame", "find_hidden", "smallest"]
+__all__ = ["Blame", "find_blame", "find_differences", "find_hidden", "smallest"]
 
 _TRIAL_LIMIT = 60
 
@@ -101,6 +101,13 @@ def _movable(plan: Plan, at: int, path: Path, suspects: Sequence[Suspect]) -> li
             suspect.move(saved, loaded)
             movable.append(suspect)
     return movable
+
+
+def find_differences(saved: LiveRun, loaded: LiveRun) -> tuple[Mismatch, ...]:
+    """Return how two live runs differ, the random state last, gradients and what cannot be seen left out."""
+    suspects, _ = find_suspects(saved, loaded)
+    shown = [s for s in suspects if s.seen and not s.path.endswith(".grad")]
+    return _mismatches(sorted(shown, key=lambda suspect: suspect.ambient))
 
 
 def find_hidden(plan: Plan, at: int, path: Path) -> tuple[Mismatch, ...]:
