@@ -96,50 +96,60 @@ def compare_generations(plan: Plan, directory: Path) -> Generations:
     at = plan.at[-1]
     try:
         saved = save_on_the_way(replace(plan, steps=at, at=(at,)), directory)
-    except CallFailed as failure:
-        return Generations(first=True, failure=failure)
-    try:
         first = build(plan.make_run, fresh_seed(at))
         expected = load_into(plan, first, saved, at)
     except CallFailed as failure:
         return Generations(first=True, failure=failure)
-    other = new_path(directory, "second-generation", plan.storage)
+    # What the first load lost already is another check's finding.
+    lost = [m.path for m in compare(saved.trees[at].state, expected.state, traits=False)]
     try:
-        with stage("save(path) of a loaded run"):
-            save_and_wait(plan, first, other)
-        _, differences = _load_again(plan, saved, at, expected, other)
+        other_path, notes = _to_another_path(plan, first, saved, at, directory)
     except CallFailed as failure:
         return Generations(failure=failure)
     try:
-        with stage("training on after loading"):
+        with stage(f"step({at}) or a later one, after loading,"):
             first.train(plan.steps)
+    except CallFailed as failure:
+        return Generations(other_path=without(other_path, lost), first=True, failure=failure)
+    try:
         again, loaded_again = _load_again(plan, saved, at, expected)
     except CallFailed as failure:
-        return Generations(other_path=differences, second_load=failure)
-    same_path, notes = _over_the_same_path(plan, again, saved, at, expected)
-    # What the first load lost already is another check's finding.
-    lost = [m.path for m in compare(saved.trees[at].state, expected.state, traits=False)]
+        return Generations(other_path=without(other_path, lost), second_load=failure)
+    same_path, more_notes = _to_the_same_path(plan, again, saved, at)
     return Generations(
-        other_path=without(differences, lost),
+        other_path=without(other_path, lost),
         same_path=without(same_path, lost),
         loaded_again=without(loaded_again, lost),
-        notes=notes,
+        notes=(*notes, *more_notes),
     )
 
 
-def _over_the_same_path(
-    plan: Plan, run: LiveRun, saved: SavedRun, at: int, expected: StateTree
+def _to_another_path(
+    plan: Plan, run: LiveRun, saved: SavedRun, at: int, directory: Path
+) -> tuple[tuple[Mismatch, ...], tuple[str, ...]]:
+    path = new_path(directory, "second-generation", plan.storage)
+    with stage("save(path) of a loaded run"):
+        save_and_wait(plan, run, path)
+    if any(saved.paths[at].parent.iterdir()) and not any(path.parent.iterdir()):
+        return (), (_NOTHING_SAVED,)
+    # After the save, not before it: a trainer may count its saves.
+    return _load_again(plan, saved, at, capture(run.components, hidden=False), path)[1], ()
+
+
+def _to_the_same_path(
+    plan: Plan, run: LiveRun, saved: SavedRun, at: int
 ) -> tuple[tuple[Mismatch, ...], tuple[str, ...]]:
     if _is_mapped(saved.paths[at]):
         return (), (_MAPPED,)
     try:
         with stage("save(path) over the loaded checkpoint"):
             save_and_wait(plan, run, saved.paths[at])
-        return _load_again(plan, saved, at, expected)[1], ()
+        return _load_again(plan, saved, at, capture(run.components, hidden=False))[1], ()
     except CallFailed as failure:
         return (), (f"Saving over a loaded checkpoint was not possible: {failure}",)
 
 
+_NOTHING_SAVED = "The loaded run was not saved a second time: save(path) wrote nothing for a step it has."
 _MAPPED = (
     "Saving over a loaded checkpoint was not tried: the loaded run still reads the file (mmap=True), and a save "
     "that truncates it in place would kill the process."

@@ -55,11 +55,12 @@ def save_on_the_way(plan: Plan, directory: Path) -> SavedRun:
         paths[at] = new_path(directory, f"step-{at}", plan.storage)
         with stage(save_stage(at)), background.watching():
             plan.save(run, paths[at])
+    after = {at: capture(run.components, hidden=False) for at in plan.at} if len(plan.at) == 1 else {}
     # To the end before anything is loaded: the random state is global.
     records += _train(run, plan.steps, background)
     background.wait(directory)
     trajectory = Trajectory(start=0, records=records, end=capture(run.components, hidden=False))
-    return SavedRun(run=run, trajectory=trajectory, trees=trees, paths=paths)
+    return SavedRun(run=run, trajectory=trajectory, trees=trees, paths=paths, after=after)
 
 
 def save_and_wait(plan: Plan, run: LiveRun, path: Path) -> None:
@@ -118,7 +119,7 @@ def resume(plan: Plan, saved: SavedRun, at: int, reference: Trajectory, unstable
     still_wrong = {mismatch.path for mismatch in rest}
     return Trip(
         at=at,
-        restored=tuple(m for m in diff if m.path not in volatile),
+        restored=without_noted(tuple(m for m in diff if m.path not in volatile), tree, saved.after.get(at), loaded),
         volatile=volatile,
         lasting=tuple(mismatch for path, mismatch in early.items() if path in late),
         divergence=divergence,
@@ -127,6 +128,20 @@ def resume(plan: Plan, saved: SavedRun, at: int, reference: Trajectory, unstable
         fresh=differed,
         paths=diff.compared,
     )
+
+
+def without_noted(
+    mismatches: tuple[Mismatch, ...], before: StateTree, after: StateTree | None, loaded: StateTree
+) -> tuple[Mismatch, ...]:
+    """Return the mismatches but those where a save noted something in the run, and the file has it as well.
+
+    A trainer that counts its saves counts this one before it writes.
+    """
+    if after is None or not mismatches:
+        return mismatches
+    noted = {m.path for m in compare(before.state, after.state, traits=False)}
+    still = {m.path for m in compare(after.state, loaded.state, traits=False)}
+    return tuple(m for m in mismatches if m.path not in noted or m.path in still)
 
 
 def load_into(plan: Plan, fresh: LiveRun, saved: SavedRun, at: int, path: Path | None = None) -> StateTree:

@@ -6,7 +6,7 @@ import tempfile
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from pytest_ckpt.runs import LiveRun, MakeRun, Record, isolated
 from pytest_ckpt.runs.shared_state import SharedState
 from pytest_ckpt.runs.storage import Storage
 from pytest_ckpt.state import StateTree, get_random_state, set_random_state
+from pytest_ckpt.state.belonging import LIBRARY_FOLDERS
 
 __all__ = [
     "FIRST_SEED",
@@ -154,7 +155,8 @@ class CallFailed(CkptError):
         super().__init__(f"{stage} raised {text}")
         self.stage = stage
         frames = traceback.extract_tb(error.__traceback__)
-        own = [frame for frame in frames if "pytest_ckpt" not in Path(frame.filename).parts]
+        outside = [frame for frame in frames if "pytest_ckpt" not in Path(frame.filename).parts]
+        own = [f for f in outside if not f.filename.startswith(LIBRARY_FOLDERS)] or outside
         self.where = tuple(f"    at {f.filename}:{f.lineno}, in {f.name}: {f.line}" for f in own[-3:])
 
 
@@ -172,7 +174,8 @@ def stage(what: str) -> Iterator[None]:
         raise
     except BaseException as error:
         # torch.distributed.checkpoint derives its errors from BaseException.
-        if not isinstance(error, Exception) and not type(error).__module__.startswith("torch."):
+        known = isinstance(error, Exception | SystemExit) or type(error).__module__.startswith("torch.")
+        if not known:
             raise
         raise CallFailed(what, error) from error
 
@@ -205,9 +208,11 @@ class SavedRun:
         trajectory: What it did.
         trees: Its state at each save.
         paths: Its checkpoints.
+        after: Its state right after a save, where that was looked at.
     """
 
     run: LiveRun
     trajectory: Trajectory
     trees: dict[int, StateTree]
     paths: dict[int, Path]
+    after: dict[int, StateTree] = field(default_factory=dict)

@@ -113,7 +113,7 @@ def _parted(evidence: Evidence, trip: Trip) -> Outcome:
     details = _blame_details(blame)
     if others:
         details.append(f"So it is when saved after {in_words(others)} steps.")
-    causes = blame.culprits or tuple(mismatch.path for mismatch in blame.suspects)
+    causes = blame.culprits or tuple(m.path for m in blame.suspects if not m.path.endswith(".grad"))
     return outcome(
         evidence,
         _NAME,

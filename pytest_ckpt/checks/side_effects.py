@@ -22,30 +22,31 @@ def check_saving_changes_nothing(evidence: Evidence) -> Outcome:
     name = "saving_changes_nothing"
     if not evidence.plan.steps:
         return outcome(evidence, name, status="skipped", summary="The run has no step=, so it cannot train on.")
-    saving, reference = evidence.interruption.saving, evidence.reference
+    saving = evidence.interruption.saving
     if saving is None:
         return outcome(evidence, name, status="skipped", summary=f"{evidence.interruption.failure}.")
-    if not _differences(reference, saving, ()):
+    if not _differences(evidence, saving, ()):
         return outcome(evidence, name, status="pass")
     if evidence.nondeterministic:
         summary = "Training is not deterministic: two runs that never stopped differ already."
         return outcome(evidence, name, status="undecidable", summary=summary, mismatches=evidence.unstable[:6])
-    found = _differences(reference, saving, evidence.unstable_paths)
+    found = _differences(evidence, saving, evidence.unstable_paths)
     if not found:
         return outcome(evidence, name, status="pass")
-    if _differences(reference, evidence.watched_only(), evidence.unstable_paths):
+    if _differences(evidence, evidence.watched_only(), evidence.unstable_paths):
         summary = "Reading the components' state dicts changes the training already, without a save."
         return outcome(evidence, name, status="fail", summary=summary, mismatches=found)
     return _changed(evidence, name, found, saving)
 
 
-def _differences(reference: Trajectory, other: Trajectory, unstable: tuple[str, ...]) -> tuple[Mismatch, ...]:
-    divergence = first_divergence(reference, other, unstable)
+def _differences(evidence: Evidence, other: Trajectory, unstable: tuple[str, ...]) -> tuple[Mismatch, ...]:
+    divergence = first_divergence(evidence.reference, other, unstable)
     if divergence is not None:
         return divergence.mismatches
-    rest = compare(reference.end.state, other.end.state, traits=False)
-    # A component may count its saves; tensors of the training may not follow.
-    return tuple(m for m in rest if m.path not in unstable and m.tensor)
+    rest = compare(evidence.reference.end.state, other.end.state, traits=False)
+    # A component may count its saves; the tensors of models and optimizers may not follow.
+    trained = [name for name, kind in evidence.kinds.items() if kind in ("module", "optimizer")]
+    return tuple(m for m in rest if m.path not in unstable and m.tensor and evidence.component_of(m.path) in trained)
 
 
 def _changed(evidence: Evidence, name: str, found: tuple[Mismatch, ...], saving: Trajectory) -> Outcome:

@@ -205,7 +205,7 @@ def describe(value: Any) -> str:
 def _holds_tensor(value: Any) -> bool:
     if isinstance(value, Mapping):
         return any(_holds_tensor(item) for item in value.values())
-    return isinstance(value, torch.Tensor) or _is_array(value)
+    return isinstance(value, torch.Tensor) or (_is_array(value) and value.ndim > 0)
 
 
 def _bits(value: float | complex) -> bytes:

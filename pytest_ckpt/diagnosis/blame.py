@@ -62,7 +62,7 @@ def find_blame(plan: Plan, at: int, path: Path, reference: Trajectory, unstable:
         return _transplanted_run_agrees(plan, at, path, reference, chosen, unstable)
 
     drawn = _drawn_from(plan, at)
-    suspects = [s for s in suspects if not s.ambient or s.path in drawn]
+    suspects = [s for s in suspects if not s.path.startswith("rng.") or s.path in drawn]
     movable = _movable(plan, at, path, suspects)
     if not movable or not agrees(movable):
         return Blame(suspects=_mismatches(s for s in suspects if s.seen), trials=trials, cut=cut)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ _QUIET_SECONDS = 0.1
 
 
 class BackgroundSaves:
-    """The threads started during saves.
+    """The threads and processes started during saves.
 
     A save that hands live tensors to a thread is right or wrong by luck: it depends on whether the thread
     writes before the next training step. Holding the thread back until that step is done makes the
@@ -29,12 +30,15 @@ class BackgroundSaves:
     def __init__(self) -> None:
         self._gate = threading.Event()
         self._threads: list[threading.Thread] = []
+        self._processes: list[Any] = []
 
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Hold back the threads that are started in the body, for a quarter of a second at most."""
         self._gate.clear()
+        saver, children = threading.current_thread(), _children()
         original_start, original_join = threading.Thread.start, threading.Thread.join
+        original_wait = threading.Condition.wait
 
         def start(thread: threading.Thread) -> None:
             vars(thread)["run"] = partial(self._run_later, thread.run)
@@ -45,8 +49,15 @@ class BackgroundSaves:
             self._gate.set()  # A save that waits for its thread has nothing in the background.
             original_join(thread, timeout)
 
-        with mock.patch.multiple(threading.Thread, start=start, join=join):
+        def wait(condition: threading.Condition, timeout: float | None = None) -> bool:
+            if threading.current_thread() is saver:
+                self._gate.set()  # Futures, events and queues are waited for this way.
+            return original_wait(condition, timeout)
+
+        patched = mock.patch.multiple(threading.Thread, start=start, join=join)
+        with patched, mock.patch.object(threading.Condition, "wait", wait):
             yield
+        self._processes = [process for process in _children() if process not in children]
 
     def _run_later(self, run: Any) -> None:
         self._gate.wait(_HOLD_SECONDS)
@@ -61,13 +72,18 @@ class BackgroundSaves:
         self.release()
         deadline = time.monotonic() + _WAIT_SECONDS
         quiet_since, seen = time.monotonic(), _listing(directory)
-        while any(thread.is_alive() for thread in self._threads) and time.monotonic() < deadline:
+        while any(worker.is_alive() for worker in (*self._threads, *self._processes)) and time.monotonic() < deadline:
             time.sleep(0.005)
             if (now := _listing(directory)) != seen:
                 quiet_since, seen = time.monotonic(), now
             elif now and time.monotonic() - quiet_since > _QUIET_SECONDS + _HOLD_SECONDS:
                 break
         self._threads = [thread for thread in self._threads if thread.is_alive()]
+
+
+def _children() -> list[Any]:
+    multiprocessing = sys.modules.get("multiprocessing")
+    return [] if multiprocessing is None else multiprocessing.active_children()
 
 
 def _listing(directory: Path) -> list[tuple[str, int, int]]:

@@ -96,7 +96,13 @@ class LiveRun:
         """Train to step ``until`` and return a record per step: its output and the learning rates after it."""
         records = []
         while self.steps_done < until:
-            output = freeze(self._step(self.steps_done))
+            output = self._step(self.steps_done)
+            if inspect.isawaitable(output) or inspect.isgenerator(output):
+                raise UsageError(
+                    f"step({self.steps_done}) returned a {type(output).__name__} and has not run. Give TrainingRun a "
+                    "step that trains when it is called, such as lambda i: asyncio.run(step(i))."
+                )
+            output = freeze(output)
             self.steps_done += 1
             records.append({"output": output, "lr": self.learning_rates()})
         return records

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import os
-from collections import deque
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
 import torch
@@ -18,8 +20,9 @@ from pytest_ckpt.state.hidden import Graph, Slot, walk_graph
 
 __all__ = ["SharedState"]
 
-_NUMBERS = (bool, int, float, str, type(None))
-_CONTAINERS = (list, dict, deque)
+_NUMBERS = (int, float)  # by exact type: a flag belongs to something that was set up, which cannot be undone
+_PLAIN = (bool, int, float, complex, str, bytes, type(None))
+_CONTAINERS = (list, dict, deque, defaultdict, OrderedDict, Counter)
 _SIZE_LIMIT = 10_000
 
 
@@ -36,6 +39,7 @@ class SharedState:
         self._first = {path: freeze(slot.value) for path, slot in graph.slots.items() if _is_shared(slot)}
         self._settings = _settings()
         self._caches = [item for item in graph.objects.values() if hasattr(item, "cache_clear")]
+        self._counts = [(slot, copy.copy(slot.value)) for slot in graph.slots.values() if type(slot.value) is count]
 
     @contextmanager
     def sparing_stores(self, *, empty: bool = False) -> Iterator[None]:
@@ -44,12 +48,12 @@ class SharedState:
         Args:
             empty: Only those that a new process finds empty: a load may fill a cache, or restore state.
         """
-        before = self.read()
+        watched = [p for p, v in self._first.items() if isinstance(v, _CONTAINERS) and not (empty and v)]
+        before = self.read() if watched else {}
         yield
-        after = self.read()
-        for path, value in before.items():
-            container = isinstance(value, _CONTAINERS) and path in self._first
-            if container and not (empty and self._first[path]) and compare(value, after.get(path), traits=False):
+        after = self.read() if watched else {}
+        for path in watched:
+            if compare(before.get(path), after.get(path), traits=False):
                 del self._first[path]
 
     def read(self) -> dict[str, Any]:
@@ -73,6 +77,8 @@ class SharedState:
         self.write({**self._first, **self._settings})
         for cached in self._caches:
             cached.cache_clear()
+        for slot, first in self._counts:
+            self._graph().put(slot, copy.copy(first))
         return self._make_run()
 
     def _graph(self) -> Graph:
@@ -87,16 +93,16 @@ def _is_shared(slot: Slot) -> bool:
         return type(value) is torch.Tensor and value.numel() < _SIZE_LIMIT and not value.requires_grad
     if type(value) in _CONTAINERS:
         return len(value) < _SIZE_LIMIT and _is_builtin(value)
-    return slot.assign is not None and isinstance(value, _NUMBERS)
+    return slot.assign is not None and type(value) in _NUMBERS
 
 
 def _is_builtin(value: Any) -> bool:
     """Whether a value is made of python's own containers alone, so that a copy can stand in for it."""
-    if type(value) is dict:
+    if isinstance(value, dict):
         return all(_is_builtin(item) for item in value.values())
     if type(value) in (*_CONTAINERS, tuple):
         return all(_is_builtin(item) for item in value)
-    return isinstance(value, _NUMBERS) or type(value) is torch.Tensor
+    return type(value) in _PLAIN or type(value) is torch.Tensor
 
 
 def _value(slot: Slot) -> Any:

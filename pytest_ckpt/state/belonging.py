@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["is_foreign", "is_project_module", "is_value"]
+__all__ = ["LIBRARY_FOLDERS", "is_foreign", "is_project_module", "is_value"]
 
 _VALUES = (
     *(bool, int, float, complex, str, bytes, bytearray, type(None), range, slice, set, frozenset, array),
@@ -57,7 +57,7 @@ def is_project_module(name: str | None) -> bool:
     if name is None or name.split(".")[0] in (*sys.stdlib_module_names, "torch", "pytest_ckpt"):
         return name == "__main__"
     file = getattr(sys.modules.get(name), "__file__", None)
-    return file is None or not file.startswith(_LIBRARY_FOLDERS)
+    return file is None or not file.startswith(LIBRARY_FOLDERS)
 
 
-_LIBRARY_FOLDERS = tuple({sysconfig.get_paths()[key] for key in ("purelib", "platlib", "stdlib")})
+LIBRARY_FOLDERS = tuple({sysconfig.get_paths()[key] for key in ("purelib", "platlib", "stdlib")})

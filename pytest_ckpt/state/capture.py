@@ -41,7 +41,10 @@ def is_stateful(value: Any) -> bool:
     """Whether a value follows ``torch.distributed.checkpoint.stateful.Stateful``, or is a random generator."""
     if isinstance(value, type):
         return False
-    follows = callable(getattr(value, "state_dict", None)) and callable(getattr(value, "load_state_dict", None))
+    try:
+        follows = callable(getattr(value, "state_dict", None)) and callable(getattr(value, "load_state_dict", None))
+    except Exception:  # a __getattr__ that raises something else than AttributeError
+        return False
     return follows or generator_state(value) is not None
 
 

@@ -25,7 +25,10 @@ def parameter_names(components: Mapping[str, Any]) -> dict[int, str]:
 
 def is_optimizer_like(component: Any) -> bool:
     """Whether a component has ``param_groups`` as optimizers, and wrappers around them, have."""
-    groups = getattr(component, "param_groups", None)
+    try:
+        groups = getattr(component, "param_groups", None)
+    except Exception:  # a __getattr__ that raises something else than AttributeError
+        return False
     return isinstance(groups, list) and all(isinstance(g, dict) and "params" in g for g in groups)
 
 
@@ -36,8 +39,14 @@ def named_optimizer_state(optimizer: Any, state_dict: Mapping[str, Any], names: 
     hold the state of different parameters. A parameter that no module component holds is called
     ``#<position>``. A state dict of another form is returned as it is.
     """
+    if not isinstance(state_dict, Mapping):
+        return state_dict
     groups, state = state_dict.get("param_groups"), state_dict.get("state")
-    if not isinstance(groups, list) or not isinstance(state, Mapping):
+    if (
+        not isinstance(groups, list)
+        or not isinstance(state, Mapping)
+        or not all(isinstance(g, Mapping) for g in groups)
+    ):
         return dict(state_dict)
     by_index: dict[Any, Bracketed] = {}
     named_groups = []
