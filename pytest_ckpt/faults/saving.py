@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 from pytest_ckpt.comparison import compare
 from pytest_ckpt.faults.damaging import round_weights
 from pytest_ckpt.faults.fault import Fault
-from pytest_ckpt.faults.parts import forget, modules, states
+from pytest_ckpt.faults.parts import forget, kind_of, modules, states
 from pytest_ckpt.faults.trying import changes_tensors, fault_of_save, unless
 from pytest_ckpt.faults.wrapping import injecting
 from pytest_ckpt.runs import LiveRun, MakeRun, TrainingRun, build
@@ -56,30 +56,55 @@ def _load_when_written(run: LiveRun, path: Path) -> None:
 
 
 class _Memory:
-    """What a run noted before it was loaded; nothing for one that was not."""
+    """The state that a run saves in place of its own; empty for its own."""
 
     def __init__(self) -> None:
-        self.fresh: dict[str, Any] = {}
+        self.stale: dict[str, Any] = {}
 
 
 def _forget_when_saved_again(definition: TrainingRun) -> TrainingRun:
     run, memory = LiveRun(definition), _Memory()
-    return replace(definition, save=partial(_save_again, run, memory), load=partial(_note_and_load, run, memory))
+    return replace(definition, save=partial(_save_stale, run, memory), load=partial(_note_and_load, run, memory))
 
 
 def _note_and_load(run: LiveRun, memory: _Memory, path: Path) -> None:
-    memory.fresh = states(run)
+    memory.stale = states(run)
     run.load(path)
 
 
-def _save_again(run: LiveRun, memory: _Memory, path: Path) -> None:
+def _save_what_was_loaded(definition: TrainingRun) -> TrainingRun:
+    run, memory = LiveRun(definition), _Memory()
+    return replace(definition, save=partial(_save_stale, run, memory), load=partial(_load_and_note, run, memory))
+
+
+def _load_and_note(run: LiveRun, memory: _Memory, path: Path) -> None:
+    run.load(path)
+    memory.stale = states(run)
+
+
+def _save_what_was_saved(definition: TrainingRun) -> TrainingRun:
+    run, memory = LiveRun(definition), _Memory()
+    return replace(definition, save=partial(_save_and_note, run, memory))
+
+
+def _save_and_note(run: LiveRun, memory: _Memory, path: Path) -> None:
+    _save_stale(run, memory, path)
+    memory.stale = memory.stale or states(run)
+
+
+def _save_stale(run: LiveRun, memory: _Memory, path: Path) -> None:
     now = states(run)
-    forget(run, memory.fresh, lambda component: True)
+    forget(run, memory.stale, lambda component: kind_of(component) in ("module", "optimizer"))
     run.save(path)
     components, changed = run.components, states(run)
     for name in load_order(components):
         if compare(now[name], changed[name], traits=False):
             restore_component(name, components[name], freeze(now[name]))
+
+
+def _changes_tensors_between_saves(make_run: MakeRun, steps: int, at: Sequence[int]) -> bool:
+    points = sorted(set(at))
+    return len(points) > 1 and all(changes_tensors(make_run, steps, [k]) for k in points[:-1])
 
 
 def differs_from_a_fresh_run(make_run: MakeRun, steps: int, at: Sequence[int]) -> bool:
@@ -89,6 +114,8 @@ def differs_from_a_fresh_run(make_run: MakeRun, steps: int, at: Sequence[int]) -
     trained = states(run)
     return any(m.tensor for m in compare(trained, states(build(make_run, fresh_seed(max(at)))), traits=False))
 
+
+_ONE_SAVE = "Training changes no tensor between two saves."
 
 SAVING: tuple[Fault, ...] = (
     fault_of_save(
@@ -116,5 +143,19 @@ SAVING: tuple[Fault, ...] = (
         seen_by=("second_generation_equals_first",),
         inject=injecting(_forget_when_saved_again),
         applies=unless("The run is in no other state than a fresh one.", differs_from_a_fresh_run),
+    ),
+    Fault(
+        name="resumed_run_saves_what_it_loaded",
+        summary="A resumed run keeps the mapping that it loaded, and writes it again after it has trained on.",
+        seen_by=("second_resume_is_exact",),
+        inject=injecting(_save_what_was_loaded),
+        applies=unless(_ONE_SAVE, _changes_tensors_between_saves),
+    ),
+    Fault(
+        name="later_saves_repeat_the_first",
+        summary="What is saved is collected once, and every later save of the run writes the same again.",
+        seen_by=("checkpoints_are_independent",),
+        inject=injecting(_save_what_was_saved),
+        applies=unless(_ONE_SAVE, _changes_tensors_between_saves),
     ),
 )
