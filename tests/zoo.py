@@ -47,7 +47,9 @@ GOOD_RUNS: dict[str, Callable[[], Any]] = {
     )
 }
 
-_UNTRAINED = {"resume_is_exact": "skipped", "saving_changes_nothing": "skipped"}
+_UNTRAINED = dict.fromkeys(
+    ("checkpoints_are_independent", "resume_is_exact", "saving_changes_nothing", "second_resume_is_exact"), "skipped"
+)
 _PREDICTING = ("averaged_weights", "extra_state", "plain_functions", "trainer_with_its_own_files")
 
 QUIET: dict[str, dict[str, str]] = {

@@ -56,6 +56,8 @@ REASONS = {
     "save_clears_gradients": ("plain_functions", "Training does not depend on gradients of the step before."),
     "save_in_a_thread": ("bare_module", "Training changes no tensor."),
     "second_save_forgets": ("training_that_changes_nothing", "The run is in no other state than a fresh one."),
+    "resumed_run_saves_what_it_loaded": ("bare_module", "Training changes no tensor between two saves."),
+    "later_saves_repeat_the_first": ("bare_module", "Training changes no tensor between two saves."),
     "load_nothing": ("training_that_changes_nothing", "The run is in no other state than a fresh one."),
     "load_aliases_the_checkpoint": ("bare_module", "Training changes no tensor."),
     "lose_counter": ("bare_module", "The run has no step=, or trains no parameter of a module."),
