@@ -84,7 +84,8 @@ def check_checkpoints_are_independent(evidence: Evidence) -> Outcome:
     for trip in evidence.interruption.trips:
         if trip.failure is not None or not _lost_tensors(trip) or _lost_tensors(evidence.settle(trip.at)):
             continue
-        if lost := _lost_tensors(evidence.together(trip.at)):
+        noted = {mismatch.path for mismatch in evidence.changed_by_saving(trip.at)}
+        if lost := tuple(m for m in _lost_tensors(evidence.together(trip.at)) if m.path not in noted):
             return outcome(
                 evidence,
                 name,
