@@ -52,4 +52,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("ckpt") is not None:
-        settings_of(item)  # a misspelt keyword shows, whatever the test uses
+        try:
+            settings_of(item)  # A misspelt keyword shows, whatever the test uses.
+        except CkptError as error:
+            pytest.fail(str(error), pytrace=False)

@@ -33,7 +33,9 @@ def pytest_runtest_makereport(
     report = yield
     if call.when == "call":
         outcomes = _outcomes(item, call)
-        report.user_properties += [pair for outcome in outcomes for pair in _properties(outcome)]
+        # The report of the call is made already; JUnit reads the one of the teardown.
+        for properties in (item.user_properties, report.user_properties):
+            properties += [pair for outcome in outcomes for pair in _properties(outcome)]
         if outcomes and not report.failed:  # a failure says it all by itself
             report.sections += _sections(outcomes)
         _point_at_the_test(report, item)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["PACKAGE", "deliver", "foreign_frames_only", "mismatch_limit", "refuse"]
 
 PACKAGE = Path(__file__).parents[1]
+_PASSED_THROUGH = (contextlib.__file__, functools.__file__)
 _Result = TypeVar("_Result")
 
 
@@ -76,6 +79,7 @@ def _foreign(traceback: TracebackType | None) -> TracebackType | None:
     if traceback is None:
         return None
     rest = _foreign(traceback.tb_next)
-    if Path(traceback.tb_frame.f_code.co_filename).is_relative_to(PACKAGE):
+    file = traceback.tb_frame.f_code.co_filename
+    if file in _PASSED_THROUGH or Path(file).is_relative_to(PACKAGE):
         return rest
     return TracebackType(rest, traceback.tb_frame, traceback.tb_lasti, traceback.tb_lineno)

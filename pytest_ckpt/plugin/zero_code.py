@@ -50,6 +50,7 @@ class CheckItem(pytest.Item):
         super().__init__(**others)
         self.check = check
         self._code = getattr(make_run, "__code__", None)
+        self._target = self.parent.name if self.parent is not None else ""
 
     def runtest(self) -> None:
         """Run the check."""
@@ -62,10 +63,11 @@ class CheckItem(pytest.Item):
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
-        """Say where the function is that makes the run, and name the item in full above its failure."""
+        """Say where the function is that makes the run, and what stands above a failure."""
+        headline = f"{self.name} of {self._target}"
         if self._code is None:
-            return self.path, None, self.nodeid
-        return self._code.co_filename, self._code.co_firstlineno - 1, self.nodeid
+            return self.path, None, headline
+        return self._code.co_filename, self._code.co_firstlineno - 1, headline
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
