@@ -107,8 +107,6 @@ def register_formats(formats: Iterable[Format] | Mapping[str, Format]) -> Callab
 
 def _unknown(name: str) -> str:
     close = get_close_matches(name, format_names(), n=3)
-    if close:
-        hint = f"Did you mean {' or '.join(map(repr, close))}?"
-    else:
-        hint = f"Known formats: {', '.join(format_names())}."
+    known = f"Known formats: {', '.join(format_names())}."
+    hint = f"Did you mean {' or '.join(map(repr, close))}?" if close else known
     return f"There is no checkpoint format {name!r}. {hint} Add your own with the pytest_ckpt_formats hook."

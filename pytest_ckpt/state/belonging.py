@@ -27,11 +27,10 @@ _VALUES = (
 )
 # Machinery: it has a state, but none that training computes with.
 _MACHINERY = frozenset(
-    ("abc", "ast", "asyncio", "codecs", "concurrent", "contextvars", "ctypes", "dis", "email", "encodings", "gc")
-    + ("http", "importlib", "inspect", "linecache", "logging", "multiprocessing", "os", "pdb", "pkgutil", "posix")
-    + ("re", "select", "selectors", "signal", "socket", "ssl", "subprocess", "sys", "tempfile", "threading")
-    + ("tokenize", "traceback", "typing", "unittest", "warnings", "weakref", "zipimport")
-    + ("_abc", "_asyncio", "_contextvars", "_frozen_importlib", "_frozen_importlib_external", "_sre", "_thread")
+    "abc ast asyncio codecs concurrent contextvars ctypes dis email encodings gc http importlib inspect linecache "
+    "logging multiprocessing os pdb pkgutil posix re select selectors signal socket ssl subprocess sys tempfile "
+    "threading tokenize traceback typing unittest warnings weakref zipimport _abc _asyncio _contextvars "
+    "_frozen_importlib _frozen_importlib_external _sre _thread".split()
 )
 _KEPT = ("local", "_local", "WeakKeyDictionary", "WeakValueDictionary", "WeakSet")
 
