@@ -38,6 +38,7 @@ lint: $(INSTALLED)
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
+	$(VENV)/bin/mypy tests/plugin/conftest.py
 
 bench: $(INSTALLED)
 	$(VENV)/bin/python -m benchmarks $(ARGS)

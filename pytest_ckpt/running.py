@@ -54,6 +54,7 @@ def check_training_run(
         CheckpointFailure: If a check fails; its text is the report, its ``outcomes`` are the data.
         UsageError: If the call or the run cannot be used as given.
     """
+    __tracebackhide__ = True  # In a test, pytest shows the line that called and the report.
     planned = plan_checks(
         make_run,
         steps=steps,

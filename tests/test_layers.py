@@ -221,9 +221,7 @@ def test_no_hook_module_imports_anything_heavy_itself() -> None:
     assert direct == []
 
 
-@pytest.mark.parametrize(
-    "module", ["pytest_ckpt.errors", "pytest_ckpt.formats.registry", "pytest_ckpt.plugin"]
-)
+@pytest.mark.parametrize("module", ["pytest_ckpt.errors", "pytest_ckpt.formats.registry", "pytest_ckpt.plugin"])
 def test_importing_the_plugin_leaves_heavy_packages_alone(module: str) -> None:
     code = (
         "import importlib, sys\n"
@@ -232,9 +230,7 @@ def test_importing_the_plugin_leaves_heavy_packages_alone(module: str) -> None:
         f"print(sorted({HEAVY!r} & sys.modules.keys()), 'pytest_ckpt' in sys.modules)\n"
     )
 
-    result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
-    )
+    result = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
 
     assert result.stderr == ""
     assert result.stdout == "[] True\n"
@@ -276,9 +272,7 @@ def test_a_long_file_says_why(module: str) -> None:
 def test_upward_imports_are_seen_in_every_spelling(source: str, tmp_path: Path) -> None:
     imports = imports_in_a_package(tmp_path, {"state/tree.py": source})
 
-    assert [line.split(" ")[0].split(":")[0] for line in upward_imports(imports)] == [
-        "pytest_ckpt.state.tree"
-    ]
+    assert [line.split(" ")[0].split(":")[0] for line in upward_imports(imports)] == ["pytest_ckpt.state.tree"]
 
 
 def test_imports_for_the_type_checker_may_point_upward(tmp_path: Path) -> None:
@@ -306,9 +300,7 @@ def test_a_heavy_import_inside_a_function_is_not_start_up(tmp_path: Path) -> Non
 
 def imports_in_a_package(directory: Path, files: dict[str, str]) -> dict[str, list[Import]]:
     """Write a small package of the same name and return what its modules import."""
-    skeleton = dict.fromkeys(
-        ["__init__.py", "plugin/__init__.py", "plugin/options.py", "state/__init__.py"], ""
-    )
+    skeleton = dict.fromkeys(["__init__.py", "plugin/__init__.py", "plugin/options.py", "state/__init__.py"], "")
     for name, source in {**skeleton, **files}.items():
         file = directory / ROOT / name
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -26,9 +26,7 @@ PUBLIC = [name for name in pytest_ckpt.__all__ if not name.startswith("__")]
 def mirrored_names() -> dict[str, tuple[str, str]]:
     """Return the names imported under TYPE_CHECKING in the root, each with its module and its name there."""
     tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
-    blocks = [
-        node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-    ]
+    blocks = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
     return {
         alias.asname or alias.name: (statement.module or "", alias.name)
         for block in blocks

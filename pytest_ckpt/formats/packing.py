@@ -82,10 +82,7 @@ def _encode(value: object, keys: Keys, tensors: dict[str, torch.Tensor]) -> Any:
 
 
 def _encode_mapping(value: Mapping[Any, Any], keys: Keys, tensors: dict[str, torch.Tensor]) -> Any:
-    pairs = [
-        [_encode(key, (*keys, key), tensors), _encode(item, (*keys, key), tensors)]
-        for key, item in value.items()
-    ]
+    pairs = [[_encode(key, (*keys, key), tensors), _encode(item, (*keys, key), tensors)] for key, item in value.items()]
     attributes = getattr(value, "__dict__", {})
     return [pairs, {name: _encode(item, (*keys, name), tensors) for name, item in attributes.items()}]
 

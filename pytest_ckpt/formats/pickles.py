@@ -18,9 +18,7 @@ from pytest_ckpt.formats.trial import reason_to_refuse, reason_to_refuse_objects
 __all__ = ["pickle_formats"]
 
 # Every tensor brings its own storage along, so two views of one become independent.
-_ALONE = (
-    Keeps.STRIDES | Keeps.REQUIRES_GRAD | Keeps.PARAMETERS | Keeps.SUBCLASSES | Keeps.OBJECTS | Keeps.METADATA
-)
+_ALONE = Keeps.STRIDES | Keeps.REQUIRES_GRAD | Keeps.PARAMETERS | Keeps.SUBCLASSES | Keeps.OBJECTS | Keeps.METADATA
 _IN_TORCH = _ALONE | Keeps.SHARING
 
 
@@ -36,8 +34,7 @@ def pickle_formats(name: str, module: Any) -> Mapping[str, Format]:
     formats += [_whole(f"{name}-whole", module)]
     formats += [_in_torch(f"torch+{name}", module, {})]
     formats += [
-        _in_torch(f"torch+{name}-{protocol}", module, {"pickle_protocol": protocol})
-        for protocol in range(1, 6)
+        _in_torch(f"torch+{name}-{protocol}", module, {"pickle_protocol": protocol}) for protocol in range(1, 6)
     ]
     return MappingProxyType({format.name: format for format in formats})
 

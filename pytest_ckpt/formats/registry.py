@@ -92,9 +92,7 @@ def register_formats(formats: Iterable[Format] | Mapping[str, Format]) -> Callab
     new: dict[str, Format] = {}
     for format in formats:
         if format.name in new or format.name in format_names():
-            raise UsageError(
-                f"There is a checkpoint format {format.name!r} already. Give yours another name."
-            )
+            raise UsageError(f"There is a checkpoint format {format.name!r} already. Give yours another name.")
         new[format.name] = format
     _registered.update(new)
 

@@ -32,17 +32,20 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if call.when == "call":
-        outcomes = _outcomes(item, call)
-        # The report of the call is made already; JUnit reads the one of the teardown.
-        for properties in (item.user_properties, report.user_properties):
-            properties += [pair for outcome in outcomes for pair in _properties(outcome)]
-        if outcomes and not report.failed:  # a failure says it all by itself
-            report.sections += _sections(outcomes)
+        _attach(_outcomes(item, call), report, item)
         _point_at_the_test(report, item)
     return report
 
 
-def _outcomes(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterable[Outcome]:
+def _attach(outcomes: list[Outcome], report: pytest.TestReport, item: pytest.Item) -> None:
+    # The report of the call is made already; JUnit reads the one of the teardown.
+    for properties in (item.user_properties, report.user_properties):
+        properties += [pair for outcome in outcomes for pair in _properties(outcome)]
+    if outcomes and not report.failed:  # A failure says it all by itself.
+        report.sections += _sections(outcomes)
+
+
+def _outcomes(item: pytest.Item, call: pytest.CallInfo[None]) -> list[Outcome]:
     noted: list[Outcome] = item.stash.get(FINDINGS, [])
     found = list(noted)
     if call.excinfo is not None and isinstance(call.excinfo.value, CheckpointFailure):

@@ -26,11 +26,11 @@ _VALUES = (
     *(torch.Tensor, torch.dtype, torch.device, torch.Size),
 )
 # Machinery: it has a state, but none that training computes with.
-_MACHINERY = frozenset(
+_MACHINERY = (
     "abc ast asyncio codecs concurrent contextvars ctypes dis email encodings gc http importlib inspect linecache "
     "logging multiprocessing os pdb pkgutil posix re select selectors signal socket ssl subprocess sys tempfile "
     "threading tokenize traceback typing unittest warnings weakref zipimport _abc _asyncio _contextvars "
-    "_frozen_importlib _frozen_importlib_external _sre _thread".split()
+    "_frozen_importlib _frozen_importlib_external _sre _thread"
 )
 _KEPT = ("local", "_local", "WeakKeyDictionary", "WeakValueDictionary", "WeakSet")
 
@@ -47,7 +47,7 @@ def is_foreign(value: Any) -> bool:
     if isinstance(value, type):
         return not is_project_module(value.__module__)
     kind = type(value)
-    return kind.__module__.split(".")[0] in _MACHINERY and kind.__name__ not in _KEPT
+    return kind.__module__.split(".")[0] in _MACHINERY.split() and kind.__name__ not in _KEPT
 
 
 @functools.cache

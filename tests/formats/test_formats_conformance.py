@@ -163,9 +163,7 @@ def test_what_is_not_refused_comes_back_bit_for_bit(name: str, tmp_path: Path) -
         before = picture(payload, keeps)
         (tmp_path / made).mkdir()
         loaded = through(name, payload, tmp_path / made)
-        if picture(loaded, keeps) != before or picture(payload, ~NOTHING) != picture(
-            PAYLOADS[made](), ~NOTHING
-        ):
+        if picture(loaded, keeps) != before or picture(payload, ~NOTHING) != picture(PAYLOADS[made](), ~NOTHING):
             different.append(made)
 
     assert different == []
@@ -192,11 +190,7 @@ def test_keeps_is_neither_modest_nor_boastful(name: str, tmp_path: Path) -> None
         payload = {"part": {"value": value}}
         if format.refuses(payload) is None:
             (directory := tmp_path / str(flag.name)).mkdir()
-            kept |= (
-                flag
-                if picture(through(name, payload, directory), flag) == picture(payload, flag)
-                else NOTHING
-            )
+            kept |= flag if picture(through(name, payload, directory), flag) == picture(payload, flag) else NOTHING
 
     assert kept == format.keeps
 

@@ -81,9 +81,7 @@ def test_the_formats_write_what_their_names_say(tmp_path: Path) -> None:
     payload = payload_of(torch.ones(2))
     files = {name: save(name, payload, tmp_path).read_bytes() for name in ("torch", "torch-bytesio")}
     files |= {name: save(name, payload, tmp_path).read_bytes() for name in ("torch-legacy", "torch+pickle-4")}
-    files |= {
-        name: save(name, payload, tmp_path).read_bytes() for name in ("pickle-0", "dill-3", "safetensors")
-    }
+    files |= {name: save(name, payload, tmp_path).read_bytes() for name in ("pickle-0", "dill-3", "safetensors")}
 
     assert files["torch"][:2] == files["torch-bytesio"][:2] == files["torch+pickle-4"][:2] == b"PK"
     assert files["torch-legacy"][:2] == b"\x80\x02"

@@ -30,9 +30,7 @@ from pytest_ckpt.formats import format_names, get_format
 assert "dcp" in format_names()
 print(sorted({"torch", "numpy", "dill", "cloudpickle", "safetensors"} & set(sys.modules)))
 """
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout == "[]\n"
 
@@ -113,9 +111,7 @@ def test_a_name_that_is_taken_is_an_error_and_nothing_is_registered(names: list[
     with pytest.raises(UsageError) as caught:
         register_formats(map(another, names))
 
-    assert str(caught.value) == (
-        f"There is a checkpoint format {names[-1]!r} already. Give yours another name."
-    )
+    assert str(caught.value) == (f"There is a checkpoint format {names[-1]!r} already. Give yours another name.")
     assert format_names() == tuple(BUILTIN_FORMATS)
 
 

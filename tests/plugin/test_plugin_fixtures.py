@@ -351,3 +351,18 @@ def test_ckpt_format_skips_what_is_not_installed_with_the_command_that_installs_
     result.stdout.fnmatch_lines(
         ["SKIPPED [[]1[]] *: The format 'safetensors' needs safetensors: pip install safetensors"]
     )
+
+
+def test_check_training_run_in_a_test_shows_the_line_that_called_it_and_the_report(
+    project: pytest.Pytester, run_pytest: Callable[..., pytest.RunResult]
+) -> None:
+    call = "check_training_run(train.make_forgetful_run, steps=2, select='state_is_restored')"
+    write_test(project, f"from pytest_ckpt import check_training_run\n{call}", fixtures="")
+
+    result = run_pytest()
+
+    result.stdout.fnmatch_lines(
+        [f">       {call}", "E       pytest_ckpt.errors.CheckpointFailure: Checkpoint checks of *: 1 fail."],
+        consecutive=True,
+    )
+    result.stdout.no_fnmatch_line("*pytest_ckpt/*")
