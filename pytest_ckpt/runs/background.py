@@ -39,18 +39,22 @@ class BackgroundSaves:
         saver, children = threading.current_thread(), _children()
         original_start, original_join = threading.Thread.start, threading.Thread.join
         original_wait = threading.Condition.wait
+        starting = False
 
         def start(thread: threading.Thread) -> None:
+            nonlocal starting
             vars(thread)["run"] = partial(self._run_later, thread.run)
             self._threads.append(thread)
+            starting = True  # start() itself waits, until the thread is there.
             original_start(thread)
+            starting = False
 
         def join(thread: threading.Thread, timeout: float | None = None) -> None:
             self._gate.set()  # A save that waits for its thread has nothing in the background.
             original_join(thread, timeout)
 
         def wait(condition: threading.Condition, timeout: float | None = None) -> bool:
-            if threading.current_thread() is saver:
+            if threading.current_thread() is saver and not starting:
                 self._gate.set()  # Futures, events and queues are waited for this way.
             return original_wait(condition, timeout)
 
