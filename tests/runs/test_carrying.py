@@ -105,11 +105,13 @@ def test_without_globs_nothing_is_read() -> None:
 def test_optimizer_state_follows_the_name_and_not_the_position() -> None:
     saved = capture(made(1).components)
     fresh = made(2, backwards=True)
-    path = "optimizer.state[0.weight].exp_avg"
+    before = capture(fresh.components)
 
-    carry_over(fresh, saved, (path,))
+    carry_over(fresh, saved, ("optimizer.state[0.weight].exp_avg",))
 
-    state = capture(fresh.components).state
+    after = capture(fresh.components)
+    state = after.state
+    assert [m.path for m in compare(before.state, state)] == ["optimizer.state[0.weight].exp_avg"]
     weight = fresh.components["model"][0].weight
     assert torch.equal(
         state["optimizer"]["state"]["0.weight"]["exp_avg"], saved.state["optimizer"]["state"]["0.weight"]["exp_avg"]
@@ -117,12 +119,13 @@ def test_optimizer_state_follows_the_name_and_not_the_position() -> None:
     assert fresh.components["optimizer"].state[weight]["exp_avg"].shape == weight.shape
 
 
-def test_optimizer_state_that_the_load_left_out_is_added() -> None:
+@pytest.mark.parametrize("glob", ["optimizer.state", "optimizer.state[*]"])
+def test_optimizer_state_that_the_load_left_out_is_added(glob: str) -> None:
     saved = capture(made(1).components)
     fresh = made(2)
     fresh.components["optimizer"].state.clear()
 
-    carry_over(fresh, saved, ("optimizer.state",))
+    carry_over(fresh, saved, (glob,))
 
     assert not compare(saved.state["optimizer"]["state"], capture(fresh.components).state["optimizer"]["state"])
 

@@ -121,6 +121,13 @@ def test_frozen_parameters_are_not_trained() -> None:
     assert "model.bias" not in changed
 
 
+def test_a_module_with_nothing_to_train_has_no_optimizer() -> None:
+    run = build(module_run(lambda: nn.Linear(1, 1).requires_grad_(False), inputs=torch.ones(1, 1)), 1)
+
+    assert list(run.components) == ["model"]
+    assert changes(run) == set()
+
+
 def test_a_module_of_integers_has_a_loss_of_zero() -> None:
     run = build(module_run(nn.Identity, inputs=torch.tensor([3])), 1)
 
@@ -162,6 +169,20 @@ def test_an_optimizer_trains_a_small_network(name: str) -> None:
     assert {"model.0.weight", "model.0.bias", "model.2.weight", "model.2.bias"} <= changed
     assert any(path.startswith("optimizer.state") for path in changed)
     assert run.predict().shape == (4, 3)
+
+
+def test_each_step_has_a_batch_and_a_gradient_of_its_own() -> None:
+    def run(start: int) -> tuple[list[Any], torch.Tensor | None]:
+        made = build(optimizer_run(lambda parameters: torch.optim.SGD(parameters, lr=0.0)), 1)
+        made.steps_done = start
+        losses = [record["output"].item() for record in made.train(3)]
+        return losses, made.components["model"][0].weight.grad
+
+    (losses, gradient), (last_loss, last_gradient) = run(0), run(2)
+
+    assert len(set(losses)) == 3
+    assert losses[2:] == last_loss
+    assert not compare(gradient, last_gradient)
 
 
 class NeedsClosure(torch.optim.SGD):
