@@ -32,6 +32,7 @@ LAYERS = {
     "launchers": 4,
     "faults": 5,
     "generations": 5,
+    "second_resume": 6,
     "spine": 5,
     "trips": 5,
     "diagnosis": 6,

@@ -10,7 +10,7 @@ from pytest_ckpt.comparison import Mismatch, compare
 from pytest_ckpt.diagnosis import Blame, component_kinds, find_blame, find_hidden, picture
 from pytest_ckpt.generations import Generations, Predictions, compare_generations, compare_predictions
 from pytest_ckpt.runs import LiveRun, build
-from pytest_ckpt.runs.storage import OWN, Storage
+from pytest_ckpt.runs.storage import OWN, no_storage
 from pytest_ckpt.second_resume import explain_second_resume, resume_twice, two_points
 from pytest_ckpt.spine import first_divergence, interrupt, save_and_wait, save_on_the_way, uninterrupted
 from pytest_ckpt.state import capture
@@ -239,15 +239,8 @@ class Evidence:
 
     def watched_only(self) -> Trajectory:
         """Return what a run does whose state is read at every save, without a save."""
-        silent = Storage(
-            name="none",
-            suffix="",
-            save=lambda run, path: None,
-            load=lambda run, path: None,
-            refuses=lambda run: None,
-        )
         with workspace() as directory:
-            return save_on_the_way(replace(self.plan, storage=silent), directory).trajectory
+            return save_on_the_way(replace(self.plan, storage=no_storage()), directory).trajectory
 
     def _only(self, at: int) -> Plan:
         return replace(self.plan, at=(at,))

@@ -14,7 +14,7 @@ from pytest_ckpt.runs.restoring import load_order, restore_component
 from pytest_ckpt.state.freezing import generator_state
 from pytest_ckpt.state.random_state import get_random_state, set_random_state
 
-__all__ = ["OWN", "Storage", "format_storage", "own_storage", "payload_of", "storage_for"]
+__all__ = ["OWN", "Storage", "format_storage", "no_storage", "own_storage", "payload_of", "storage_for"]
 
 OWN = "own"
 _DEFAULT_FORMAT = "torch"
@@ -53,6 +53,17 @@ def storage_for(run: LiveRun, name: str) -> Storage:
     if run.definition.save is None:
         raise UsageError("The format 'own' is the run's own save and load, but it has none.")
     return own_storage()
+
+
+def no_storage() -> Storage:
+    """Return a storage that neither saves nor loads."""
+    return Storage(
+        name="none",
+        suffix="",
+        save=lambda run, path: None,
+        load=lambda run, path: None,
+        refuses=lambda run: None,
+    )
 
 
 def own_storage() -> Storage:
