@@ -40,7 +40,7 @@ def explain_second_resume(plan: Plan, directory: Path) -> tuple[Mismatch, ...]:
     loaded = build(plan.make_run, fresh_seed(at))
     load_into(plan, loaded, second, at)
     loaded.ambient = plan.ambient()
-    return find_differences(first, loaded)
+    return find_differences(plan, at, first, loaded)
 
 
 def _save_twice(plan: Plan, directory: Path) -> tuple[SavedRun, LiveRun]:

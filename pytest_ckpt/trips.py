@@ -27,6 +27,7 @@ __all__ = [
     "SavedRun",
     "Trajectory",
     "Trip",
+    "count_of_steps",
     "fresh_seed",
     "new_path",
     "save_stage",
@@ -162,7 +163,12 @@ class CallFailed(CkptError):
 
 def save_stage(at: int) -> str:
     """Name the stage of saving after ``at`` steps."""
-    return f"save(path) after {at} steps"
+    return f"save(path) after {count_of_steps(at)}"
+
+
+def count_of_steps(count: int) -> str:
+    """Spell a number of steps."""
+    return "1 step" if count == 1 else f"{count} steps"
 
 
 @contextmanager

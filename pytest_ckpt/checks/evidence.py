@@ -80,6 +80,14 @@ class Evidence:
             return Interruption(failure=failure)
 
     @cached_property
+    def trips(self) -> tuple[Trip, ...]:
+        """The trips; one whose checkpoint could not be loaded is repeated alone.
+
+        A project that keeps its last few files has deleted the earlier ones by then.
+        """
+        return tuple(self.settle(t.at) if t.failure is not None else t for t in self.interruption.trips)
+
+    @cached_property
     def unstable(self) -> tuple[Mismatch, ...]:
         """How two further uninterrupted runs differ from the first: what no checkpoint is to blame for."""
         found: dict[str, Mismatch] = {}
@@ -159,18 +167,6 @@ class Evidence:
         """Return the component a path belongs to."""
         owners = [name for name in self.kinds if path == name or path.startswith((f"{name}.", f"{name}["))]
         return max(owners, key=len, default=path)
-
-    def untouched(self, trip: Trip) -> list[str]:
-        """Say for each module of which most was not restored how much was."""
-        sentences = []
-        for name, kind in self.kinds.items():
-            if kind != "module":
-                continue
-            total = len(self.reference.end.state[name])
-            lost = sum(1 for m in trip.restored if self.component_of(m.path) == name)
-            if lost * 2 > total > 1:
-                sentences.append(f"Only {total - lost} of {total} tensors of {name} were restored.")
-        return sentences
 
     @cached_property
     def second_resume(self) -> Trip:

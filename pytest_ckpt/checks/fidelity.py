@@ -9,7 +9,7 @@ from pytest_ckpt.checks.outcome import Outcome
 from pytest_ckpt.checks.registry import check
 from pytest_ckpt.comparison import Mismatch
 from pytest_ckpt.diagnosis import advise
-from pytest_ckpt.trips import Trip
+from pytest_ckpt.trips import Trip, count_of_steps
 
 _SEVERAL = 20
 
@@ -57,28 +57,41 @@ def _raised(evidence: Evidence, name: str, trip: Trip) -> Outcome:
         evidence,
         name,
         status="fail",
-        summary=f"A checkpoint saved after {trip.at} steps cannot be used: {trip.failure}",
+        summary=f"A checkpoint saved after {count_of_steps(trip.at)} cannot be used: {trip.failure}",
         details=trip.failure.where,
     )
 
 
 def _lost_state(evidence: Evidence, name: str, trip: Trip, lost: tuple[Mismatch, ...]) -> Outcome:
     others = [t.at for t in evidence.interruption.trips if t.at != trip.at and lost_state(t)]
-    details = [f"The same was lost when saved after {in_words(others)} steps."] if others else []
-    details += evidence.untouched(trip)
+    details = [f"The same was lost when saved after {in_words(others)}."] if others else []
+    details += _untouched(evidence, trip)
     causes = tuple(dict.fromkeys(evidence.component_of(mismatch.path) for mismatch in lost))
     named = tuple(m.path for m in lost[:1]) if len(lost) < _SEVERAL else causes
+    steps = count_of_steps(trip.at)
     return outcome(
         evidence,
         name,
         status="fail",
-        summary=f"The state changed in a round trip through {storage_words(evidence)}, saved after {trip.at} steps.",
+        summary=f"The state changed in a round trip through {storage_words(evidence)}, saved after {steps}.",
         mismatches=lost,
         causes=causes,
         details=tuple(details),
         advice=advise(named, lost, evidence.kinds),
         notes=_notes(evidence),
     )
+
+
+def _untouched(evidence: Evidence, trip: Trip) -> list[str]:
+    """Say for each module of which most was not restored how much was."""
+    sentences = []
+    for name in (name for name, kind in evidence.kinds.items() if kind == "module"):
+        total = len(evidence.reference.end.state[name])
+        lost = sum(1 for m in trip.restored if evidence.component_of(m.path) == name)
+        if lost * 2 > total > 1:
+            kept = f"Only {total - lost}" if lost < total else "None"
+            sentences.append(f"{kept} of the {total} tensors of {name} came back.")
+    return sentences
 
 
 def _notes(evidence: Evidence) -> tuple[str, ...]:
@@ -103,15 +116,15 @@ def check_traits_are_restored(evidence: Evidence) -> Outcome:
     longer has. What the training puts right by itself is no loss.
     """
     name = "traits_are_restored"
-    if all(trip.failure is not None for trip in evidence.interruption.trips):
+    if all(trip.failure is not None for trip in evidence.trips):
         return outcome(evidence, name, status="skipped", summary="No checkpoint could be loaded.")
-    for trip in evidence.interruption.trips:
+    for trip in evidence.trips:
         if trip.failure is None and trip.lasting and (lost := evidence.settle(trip.at).lasting):
             return outcome(
                 evidence,
                 name,
                 status="fail",
-                summary=f"Loading a checkpoint saved after {trip.at} steps changed what the tensors are.",
+                summary=f"Loading a checkpoint saved after {count_of_steps(trip.at)} changed what the tensors are.",
                 mismatches=lost,
                 causes=tuple(mismatch.path for mismatch in lost),
                 advice=_TRAIT_ADVICE,
@@ -139,14 +152,15 @@ def check_outputs_are_restored(evidence: Evidence) -> Outcome:
         return outcome(evidence, name, status="skipped", summary=f"{found.failure}.")
     if found.unstable:
         summary = "Two predictions of the saved run differ already, in eval mode and under the same seed."
-        return outcome(evidence, name, status="undecidable", summary=summary, mismatches=found.unstable)
+        words = ("first time", "second time")
+        return outcome(evidence, name, status="undecidable", summary=summary, mismatches=found.unstable, words=words)
     if found.restored:
         hidden = evidence.hidden_after_loading(found.at)
         return outcome(
             evidence,
             name,
             status="fail",
-            summary=f"The loaded run predicts something else, saved after {found.at} steps.",
+            summary=f"The loaded run predicts something else, saved after {count_of_steps(found.at)}.",
             mismatches=found.restored,
             causes=tuple(mismatch.path for mismatch in hidden),
             details=tuple(f"Differs after loading: {in_line(mismatch)}" for mismatch in hidden[:5]),

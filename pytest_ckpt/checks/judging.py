@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pytest_ckpt.checks.evidence import Evidence
 from pytest_ckpt.checks.outcome import Outcome
 from pytest_ckpt.comparison import Mismatch
+from pytest_ckpt.trips import count_of_steps
 
 __all__ = ["in_line", "in_words", "outcome", "storage_words"]
 
@@ -25,9 +26,10 @@ def in_line(mismatch: Mismatch) -> str:
 
 
 def in_words(steps: Iterable[int]) -> str:
-    """Spell step numbers: ``3``, ``3 and 4``, ``1, 2 and 5``."""
-    texts = [str(step) for step in steps]
-    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
+    """Spell numbers of steps: ``1 step``, ``3 and 4 steps``, ``1, 2 and 5 steps``."""
+    *others, last = steps
+    many = ", ".join(map(str, others))
+    return f"{many} and {last} steps" if others else count_of_steps(last)
 
 
 def outcome(evidence: Evidence, check: str, **fields: object) -> Outcome:

@@ -8,7 +8,7 @@ from pytest_ckpt.checks.losses import hard, is_hard
 from pytest_ckpt.checks.outcome import Outcome
 from pytest_ckpt.checks.registry import check
 from pytest_ckpt.diagnosis import Blame, advise
-from pytest_ckpt.trips import Trip
+from pytest_ckpt.trips import Trip, count_of_steps
 
 _NAME = "resume_is_exact"
 _SHOWN = 6
@@ -26,7 +26,7 @@ def check_resume_is_exact(evidence: Evidence) -> Outcome:
         return outcome(evidence, _NAME, status="skipped", summary="The run has no step=, so it cannot train on.")
     if evidence.interruption.failure is not None:
         return outcome(evidence, _NAME, status="skipped", summary=f"{evidence.interruption.failure}.")
-    for trip in evidence.interruption.trips:
+    for trip in evidence.trips:
         if trip.failure is not None or not _parts(trip):
             continue
         if evidence.nondeterministic:
@@ -34,7 +34,7 @@ def check_resume_is_exact(evidence: Evidence) -> Outcome:
         settled = evidence.settle(trip.at)
         if settled.failure is None and _parts(settled) and not evidence.only_saving_differs(trip.at):
             return _parted(evidence, settled)
-    failures = [trip for trip in evidence.interruption.trips if trip.failure is not None]
+    failures = [trip for trip in evidence.trips if trip.failure is not None]
     if failures:
         return outcome(evidence, _NAME, status="skipped", summary=f"{failures[0].failure}.")
     if not evidence.training_moves:
@@ -53,7 +53,7 @@ def check_second_resume_is_exact(evidence: Evidence) -> Outcome:
     name = "second_resume_is_exact"
     if not evidence.plan.steps:
         return outcome(evidence, name, status="skipped", summary="The run has no step=, so it cannot train on.")
-    trips = evidence.interruption.trips
+    trips = evidence.trips
     if evidence.interruption.failure is not None or any(t.failure is not None or _parts(t) for t in trips):
         return outcome(evidence, name, status="skipped", summary="The first resume is not exact already.")
     trip = evidence.second_resume
@@ -79,7 +79,7 @@ def _parted_again(evidence: Evidence, name: str, trip: Trip) -> Outcome:
         evidence,
         name,
         status="fail",
-        summary=f"The first resume is exact, the second, saved after {trip.at} steps, is not.",
+        summary=f"The first resume is exact, the second, saved after {count_of_steps(trip.at)}, is not.",
         mismatches=where,
         words=("uninterrupted", "resumed twice"),
         causes=tuple(mismatch.path for mismatch in found),
@@ -109,10 +109,10 @@ def _undecidable(evidence: Evidence) -> Outcome:
 def _parted(evidence: Evidence, trip: Trip) -> Outcome:
     blame = evidence.blame(trip.at)
     where = trip.divergence.mismatches if trip.divergence is not None else hard(trip.end)
-    others = [t.at for t in evidence.interruption.trips if t.at != trip.at and t.failure is None and _parts(t)]
+    others = [t.at for t in evidence.trips if t.at != trip.at and t.failure is None and _parts(t)]
     details = _blame_details(blame)
     if others:
-        details.append(f"So it is when saved after {in_words(others)} steps.")
+        details.append(f"So it is when saved after {in_words(others)}.")
     causes = blame.culprits or tuple(m.path for m in blame.suspects if not m.path.endswith(".grad"))
     return outcome(
         evidence,
@@ -128,10 +128,11 @@ def _parted(evidence: Evidence, trip: Trip) -> Outcome:
 
 
 def _summary(trip: Trip) -> str:
+    steps = count_of_steps(trip.at)
     if trip.divergence is None:
-        return f"The resumed run ends in another state than the run that never stopped, saved after {trip.at} steps."
+        return f"The resumed run ends in another state than the run that never stopped, saved after {steps}."
     return (
-        f"The resumed run is not the run that never stopped: saved after {trip.at} steps, "
+        f"The resumed run is not the run that never stopped: saved after {steps}, "
         f"they part at step({trip.divergence.step})."
     )
 

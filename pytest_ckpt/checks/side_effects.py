@@ -8,7 +8,7 @@ from pytest_ckpt.checks.outcome import Outcome
 from pytest_ckpt.checks.registry import check
 from pytest_ckpt.comparison import Mismatch, compare
 from pytest_ckpt.spine import first_divergence
-from pytest_ckpt.trips import Trajectory, Trip
+from pytest_ckpt.trips import Trajectory, Trip, count_of_steps
 
 
 @check("side_effects")
@@ -29,7 +29,14 @@ def check_saving_changes_nothing(evidence: Evidence) -> Outcome:
         return outcome(evidence, name, status="pass")
     if evidence.nondeterministic:
         summary = "Training is not deterministic: two runs that never stopped differ already."
-        return outcome(evidence, name, status="undecidable", summary=summary, mismatches=evidence.unstable[:6])
+        return outcome(
+            evidence,
+            name,
+            status="undecidable",
+            summary=summary,
+            mismatches=evidence.unstable[:6],
+            words=("first run", "second run"),
+        )
     found = _differences(evidence, saving, evidence.unstable_paths)
     if not found:
         return outcome(evidence, name, status="pass")
@@ -86,11 +93,12 @@ def check_checkpoints_are_independent(evidence: Evidence) -> Outcome:
             continue
         noted = {mismatch.path for mismatch in evidence.changed_by_saving(trip.at)}
         if lost := tuple(m for m in _lost_tensors(evidence.together(trip.at)) if m.path not in noted):
+            steps = count_of_steps(trip.at)
             return outcome(
                 evidence,
                 name,
                 status="fail",
-                summary=f"Alone, a checkpoint saved after {trip.at} steps is right; among others of its run it is not.",
+                summary=f"Alone, a checkpoint saved after {steps} is right; among others of its run it is not.",
                 mismatches=lost,
                 causes=tuple(dict.fromkeys(evidence.component_of(m.path) for m in lost)),
                 advice="Write the run's current state at every save, into files that no other save touches.",

@@ -195,7 +195,7 @@ def describe(value: Any) -> str:
     if isinstance(value, type):
         return value.__qualname__
     if isinstance(value, Mapping):
-        return f"{type(value).__name__} with {len(value)} keys"
+        return f"{type(value).__name__} with {len(value)} key{'' if len(value) == 1 else 's'}"
     if isinstance(value, list | tuple) and len(repr(value)) > _TEXT_LIMIT:
         return f"{type(value).__name__} of {len(value)}"
     text = _plain_repr(value)

@@ -103,17 +103,18 @@ def _movable(plan: Plan, at: int, path: Path, suspects: Sequence[Suspect]) -> li
     return movable
 
 
-def find_differences(saved: LiveRun, loaded: LiveRun) -> tuple[Mismatch, ...]:
-    """Return how two live runs differ, the random state last, gradients and what cannot be seen left out."""
+def find_differences(plan: Plan, at: int, saved: LiveRun, loaded: LiveRun) -> tuple[Mismatch, ...]:
+    """Return how two live runs differ after ``at`` steps, without what training cannot see of it."""
+    drawn = _drawn_from(plan, at)
     suspects, _ = find_suspects(saved, loaded)
-    shown = [s for s in suspects if s.seen and not s.path.endswith(".grad")]
-    return _mismatches(sorted(shown, key=lambda suspect: suspect.ambient))
+    shown = [s for s in suspects if s.seen and (not s.ambient or s.path in drawn) and not s.path.endswith(".grad")]
+    return _mismatches(shown)
 
 
 def find_hidden(plan: Plan, at: int, path: Path) -> tuple[Mismatch, ...]:
-    """Return how a loaded run differs from the one that was saved, declared state and random state left out."""
+    """Return how a loaded run differs from the one that was saved, but for gradients and the random state."""
     suspects, _ = find_suspects(*_pair(plan, at, path))
-    return tuple(s.mismatch for s in suspects if not s.ambient and not s.declared)
+    return _mismatches(s for s in suspects if s.seen and not s.ambient and not s.path.endswith(".grad"))
 
 
 def _pair(plan: Plan, at: int, path: Path) -> tuple[LiveRun, LiveRun]:

@@ -54,7 +54,8 @@ class BackgroundSaves:
             original_join(thread, timeout)
 
         def wait(condition: threading.Condition, timeout: float | None = None) -> bool:
-            if threading.current_thread() is saver and not starting:
+            waits = timeout is None or timeout > 0  # A pool that looks for an idle worker does not.
+            if waits and threading.current_thread() is saver and not starting:
                 self._gate.set()  # Futures, events and queues are waited for this way.
             return original_wait(condition, timeout)
 

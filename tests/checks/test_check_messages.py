@@ -29,9 +29,9 @@ def test_state_that_was_lost() -> None:
         Checkpoint checks of tiny: 1 fail.
 
         FAIL state_is_restored
-        The state changed in a round trip through its own save and load, saved after 1 steps.
+        The state changed in a round trip through its own save and load, saved after 1 step.
         optimizer.state[weight]: missing
-            saved:  dict with 1 keys
+            saved:  dict with 1 key
             loaded: nothing
         The same was lost when saved after 2 steps.
         Save optimizer.state_dict() and give it to optimizer.load_state_dict() in load, after the model is restored \
@@ -52,7 +52,7 @@ def test_a_run_that_cannot_be_saved() -> None:
         Checkpoint checks of tiny: 1 fail.
 
         FAIL state_is_restored
-        The run cannot be saved: save(path) after 1 steps raised PermissionError: the bucket is read-only
+        The run cannot be saved: save(path) after 1 step raised PermissionError: the bucket is read-only
             at {__file__}:{line}, in save: raise PermissionError("the bucket is read-only")
         Or, if this is on purpose: expected_failures={{"state_is_restored": "the reason"}}.
     """)
@@ -169,7 +169,7 @@ def test_a_second_generation_that_differs() -> None:
         FAIL second_generation_equals_first
         A loaded run, saved again to another path, loads differently the second time.
         optimizer.state[weight]: missing
-            first:  dict with 1 keys
+            first:  dict with 1 key
             second: nothing
         Make save depend only on the run's state, not on what happened in this process.
         Or, if this is on purpose: expected_failures={"second_generation_equals_first": "the reason"}.
@@ -209,7 +209,7 @@ def test_a_resume_that_differs() -> None:
         Checkpoint checks of tiny: 1 fail.
 
         FAIL resume_is_exact
-        The resumed run is not the run that never stopped: saved after 1 steps, they part at step(1).
+        The resumed run is not the run that never stopped: saved after 1 step, they part at step(1).
         output: value differs
             uninterrupted: 0.0
             resumed:       -1.0

@@ -26,7 +26,7 @@ def test_a_bug_of_the_first_checkpoint_alone_is_found() -> None:
     outcome = resume(zoo_bad.wrong_after_the_first_step_only)
 
     assert outcome.status == "fail"
-    assert "saved after 1 steps, they part at step(1)" in outcome.summary
+    assert "saved after 1 step, they part at step(1)" in outcome.summary
     assert outcome.causes == ("FirstCheckpointOnly.steps",)
     assert not any("So it is when" in line for line in outcome.details)
 
@@ -42,7 +42,7 @@ def test_a_bug_that_no_result_shows_is_found_in_the_final_state() -> None:
 
     assert outcome.status == "fail"
     assert outcome.summary == (
-        "The resumed run ends in another state than the run that never stopped, saved after 1 steps."
+        "The resumed run ends in another state than the run that never stopped, saved after 1 step."
     )
     assert [mismatch.path for mismatch in outcome.mismatches] == ["average.total"]
 
@@ -64,7 +64,7 @@ def test_every_step_to_resume_from_is_tried(period: int, others: str) -> None:
 
     outcome = resume(factory(Windows))
 
-    assert "saved after 1 steps, they part at step(1)" in outcome.summary
+    assert "saved after 1 step, they part at step(1)" in outcome.summary
     assert f"So it is when saved after {others} steps." in outcome.details
 
 

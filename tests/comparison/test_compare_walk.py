@@ -160,7 +160,7 @@ DIFFERENT: dict[str, tuple[Any, Any, tuple[str, str, str, str]]] = {
     "none and tensor": (None, torch.ones(2), ("x", "type", "None", "float32 (2,)")),
     "tensor and array": (torch.ones(2), np.ones(2), ("x", "type", "float32 (2,)", "numpy float64 (2,)")),
     "list and tuple": ([1], (1,), ("x", "container type", "list", "tuple")),
-    "list and mapping": ([1], {0: 1}, ("x", "type", "[1]", "dict with 1 keys")),
+    "list and mapping": ([1], {0: 1}, ("x", "type", "[1]", "dict with 1 key")),
     "shorter list": ([1, 2], [1], ("x[1]", "missing", "2", "nothing")),
     "longer tuple": ((1,), (1, 2), ("x[1]", "unexpected", "nothing", "2")),
     "shorter deque": (deque([1, 2]), deque([1]), ("x[1]", "missing", "2", "nothing")),

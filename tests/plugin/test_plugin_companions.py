@@ -28,10 +28,10 @@ SUMMARY = [
     "*checkpoint failures*",
     "test_mixed.py::test_checks[[]state_is_restored[]]",
     "    state_is_restored [[]own[]]: The state changed in a round trip through its own save and load, saved after 1 "
-    "steps.",
+    "step.",
     "test_mixed.py::test_plain",
     "    state_is_restored [[]own[]]: The state changed in a round trip through its own save and load, saved after 1 "
-    "steps.",
+    "step.",
     "* checks: * pass, 2 fail, * skipped.",
 ]
 
@@ -66,7 +66,7 @@ def test_junit_has_the_outcomes_as_properties(
         "ckpt_check": "state_is_restored [own]",
         "ckpt_status": "fail",
         "ckpt_causes": "optimizer",
-        "ckpt_summary": "The state changed in a round trip through its own save and load, saved after 1 steps.",
+        "ckpt_summary": "The state changed in a round trip through its own save and load, saved after 1 step.",
     }
 
 

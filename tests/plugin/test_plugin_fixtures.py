@@ -135,7 +135,7 @@ def test_resume_that_differs_fails_with_what_is_to_blame(
     result.stdout.fnmatch_lines(
         [
             "E       pytest_ckpt.errors.CheckpointFailure: The resumed run is not the run that never stopped: saved "
-            "after 1 steps, they part at step(1).",
+            "after 1 step, they part at step(1).",
             "E       output: value differs",
             "E           uninterrupted: *",
             "E           resumed:       *",
@@ -169,7 +169,7 @@ def test_resume_fails_where_the_checkpoint_cannot_be_loaded(
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
-            "E       pytest_ckpt.errors.CheckpointFailure: A checkpoint saved after 1 steps cannot be used: load(path) "
+            "E       pytest_ckpt.errors.CheckpointFailure: A checkpoint saved after 1 step cannot be used: load(path) "
             "raised KeyError: 'weights'",
             'E           at *train.py:*, in load: raise KeyError("weights")',
         ],
@@ -242,7 +242,7 @@ def test_check_is_check_training_run_with_the_settings_of_the_test(
             "E       pytest_ckpt.errors.CheckpointFailure: Checkpoint checks of *: 1 fail.",
             "E       ",
             "E       FAIL state_is_restored",
-            "E       The state changed in a round trip through its own save and load, saved after 1 steps.",
+            "E       The state changed in a round trip through its own save and load, saved after 1 step.",
             *FORGOTTEN,
         ],
         consecutive=True,

@@ -11,7 +11,7 @@ from pytest_ckpt.checks import select_checks
 
 FORGOTTEN = [
     "E       pytest_ckpt.errors.CheckpointFailure: The state changed in a round trip through its own save and load, "
-    "saved after 1 steps.",
+    "saved after 1 step.",
     "E       optimizer.state[[]weight[]]: missing",
     "E           saved:  dict with 3 keys",
     "E           loaded: nothing",

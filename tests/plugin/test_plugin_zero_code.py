@@ -43,7 +43,7 @@ def test_failure_is_the_report_and_nothing_else(run_pytest: Callable[..., pytest
     result.stdout.fnmatch_lines(
         [
             "*_ state_is_restored of train:make_forgetful_run _*",
-            "The state changed in a round trip through its own save and load, saved after 1 steps.",
+            "The state changed in a round trip through its own save and load, saved after 1 step.",
             "optimizer.state[[]weight[]]: missing",
             "    saved:  dict with 3 keys",
             "    loaded: nothing",
