@@ -6,6 +6,7 @@ Every check of a round trip or of a resume judges what the functions here found.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from pytest_ckpt.comparison import Mismatch, compare, differ
@@ -93,7 +94,8 @@ def interrupt(
 
 def _train(run: LiveRun, until: int, background: BackgroundSaves) -> list[Record]:
     with stage(f"step({run.steps_done})"):
-        records = run.train(min(until, run.steps_done + 1))
+        with background.yielding() if background.busy else nullcontext():
+            records = run.train(min(until, run.steps_done + 1))
         background.release()
         return records + run.train(until)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Generator, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -71,16 +70,9 @@ class CheckItem(pytest.Item):
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    if session.config.stash.get(RUNS, ()):
-        _make_importable(session.config, session.config.invocation_params.dir)
-
-
-def _make_importable(config: pytest.Config, directory: Path) -> None:
-    """Let modules of the current directory be imported, as ``python -m`` does."""
-    entry = str(directory)
-    if entry not in sys.path:
-        sys.path.insert(0, entry)
-        config.add_cleanup(lambda: sys.path.remove(entry))
+    directory = str(session.config.invocation_params.dir)
+    if session.config.stash.get(RUNS, ()) and directory not in sys.path:
+        sys.path.insert(0, directory)  # as python -m does
 
 
 @pytest.hookimpl(wrapper=True)

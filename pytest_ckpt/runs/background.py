@@ -14,6 +14,7 @@ from unittest import mock
 
 __all__ = ["BackgroundSaves"]
 
+_PATIENCE_SECONDS = 0.05
 _HOLD_SECONDS = 0.25
 _WAIT_SECONDS = 30.0
 _QUIET_SECONDS = 0.1
@@ -29,6 +30,8 @@ class BackgroundSaves:
 
     def __init__(self) -> None:
         self._gate = threading.Event()
+        self._returned = threading.Event()
+        self._starting = False
         self._threads: list[threading.Thread] = []
         self._processes: list[Any] = []
 
@@ -36,40 +39,56 @@ class BackgroundSaves:
     def watching(self) -> Iterator[None]:
         """Hold back the threads that are started in the body, for a quarter of a second at most."""
         self._gate.clear()
-        saver, children = threading.current_thread(), _children()
-        original_start, original_join = threading.Thread.start, threading.Thread.join
-        original_wait = threading.Condition.wait
-        starting = False
+        self._returned.clear()
+        children, original_start = _children(), threading.Thread.start
 
         def start(thread: threading.Thread) -> None:
-            nonlocal starting
             vars(thread)["run"] = partial(self._run_later, thread.run)
             self._threads.append(thread)
-            starting = True  # start() itself waits, until the thread is there.
+            self._starting = True  # start() itself waits, until the thread is there.
             original_start(thread)
-            starting = False
+            self._starting = False
+
+        with mock.patch.object(threading.Thread, "start", start), self.yielding():
+            yield
+        self._returned.set()
+        self._processes = [process for process in _children() if process not in children]
+
+    @contextmanager
+    def yielding(self) -> Iterator[None]:
+        """Let the threads go on as soon as the body waits for anything: it may be for them."""
+        caller = threading.current_thread()
+        original_join, original_wait = threading.Thread.join, threading.Condition.wait
 
         def join(thread: threading.Thread, timeout: float | None = None) -> None:
-            self._gate.set()  # A save that waits for its thread has nothing in the background.
+            self.release()
             original_join(thread, timeout)
 
         def wait(condition: threading.Condition, timeout: float | None = None) -> bool:
-            waits = timeout is None or timeout > 0  # A pool that looks for an idle worker does not.
-            if waits and threading.current_thread() is saver and not starting:
-                self._gate.set()  # Futures, events and queues are waited for this way.
+            # Futures, events and queues wait this way; a pool that looks for an idle worker does not.
+            waits = timeout is None or timeout > 0
+            if waits and threading.current_thread() is caller and not self._starting:
+                self.release()
             return original_wait(condition, timeout)
 
-        patched = mock.patch.multiple(threading.Thread, start=start, join=join)
-        with patched, mock.patch.object(threading.Condition, "wait", wait):
+        joining = mock.patch.object(threading.Thread, "join", join)
+        with joining, mock.patch.object(threading.Condition, "wait", wait):
             yield
-        self._processes = [process for process in _children() if process not in children]
 
     def _run_later(self, run: Any) -> None:
-        self._gate.wait(_HOLD_SECONDS)
+        # While save has not returned it may be waiting for this very thread, in a way that cannot be seen.
+        if self._returned.wait(_PATIENCE_SECONDS):
+            self._gate.wait(_HOLD_SECONDS)
         run()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a thread that a save started has not ended."""
+        return any(thread.is_alive() for thread in self._threads)
 
     def release(self) -> None:
         """Let the threads write."""
+        self._returned.set()
         self._gate.set()
 
     def wait(self, directory: Path) -> None:

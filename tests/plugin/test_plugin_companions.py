@@ -22,7 +22,7 @@ MIXED = """
         ckpt.round_trip(train.make_run, format="torch")
 
     def test_plain():
-        check_training_run(train.make_forgetful_run, steps=2, select="state_is_restored")
+        check_training_run(train.make_forgetful_run, steps=2, select=["state_is_restored", "resume_is_exact"])
 """
 SUMMARY = [
     "*checkpoint failures*",
@@ -32,7 +32,9 @@ SUMMARY = [
     "test_mixed.py::test_plain",
     "    state_is_restored [[]own[]]: The state changed in a round trip through its own save and load, saved after 1 "
     "step.",
-    "* checks: * pass, 2 fail, * skipped.",
+    "    resume_is_exact [[]own[]]: The resumed run is not the run that never stopped: saved after 0 steps, they part "
+    "at step(0).",
+    "* checks: * pass, 3 fail, * skipped.",
 ]
 
 
@@ -93,7 +95,7 @@ def test_workers_of_xdist_find_the_same_and_tell_the_controller(run_pytest: Call
 
     counts = result.parseoutcomes()
     assert (counts["failed"], counts["passed"]) == (2, 3)
-    result.stdout.fnmatch_lines(["*checkpoint failures*", "* checks: * pass, 2 fail, * skipped."])
+    result.stdout.fnmatch_lines(["*checkpoint failures*", "* checks: * pass, 3 fail, * skipped."])
 
 
 def test_wrong_target_is_told_by_the_workers_of_xdist(run_pytest: Callable[..., pytest.RunResult]) -> None:

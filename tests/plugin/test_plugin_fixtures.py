@@ -159,6 +159,36 @@ def test_resume_of_a_good_run_trains_it_to_the_end_and_again_from_the_checkpoint
     assert log.read_text() == "made 0 save 1 2 made load 1 2 "
 
 
+def test_resume_sees_a_global_that_a_new_process_would_not_have(
+    project: pytest.Pytester, run_pytest: Callable[..., pytest.RunResult]
+) -> None:
+    """In this process the uninterrupted run has set it already."""
+    project.makepyfile(
+        drifting="""
+        import train
+
+        SCALE = 1.0
+
+        def make_run():
+            trainer = train.Trainer()
+
+            def step(i):
+                global SCALE
+                if i == 1:
+                    SCALE = 0.5
+                return SCALE * trainer.step(i)
+
+            return train.TrainingRun(components=trainer.components(), step=step)
+        """
+    )
+    write_test(project, "import drifting\nckpt.resume(drifting.make_run, at=2, steps=4)")
+
+    result = run_pytest()
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*saved after 2 steps, they part at step(2).", "E       To blame: SCALE *"])
+
+
 def test_resume_fails_where_the_checkpoint_cannot_be_loaded(
     project: pytest.Pytester, run_pytest: Callable[..., pytest.RunResult]
 ) -> None:
@@ -342,7 +372,10 @@ def test_ckpt_format_is_torch_unless_somebody_asks(
 def test_ckpt_format_skips_what_is_not_installed_with_the_command_that_installs_it(
     project: pytest.Pytester, run_pytest: Callable[..., pytest.RunResult]
 ) -> None:
-    project.makeconftest("import sys\nsys.modules['safetensors'] = None\n")
+    # An earlier test of this process may have imported both.
+    project.makeconftest(
+        "import sys\nsys.modules['safetensors'] = None\nsys.modules.pop('pytest_ckpt.formats.with_safetensors', None)\n"
+    )
     write_test(project, "pass", decorator="@pytest.mark.ckpt(formats='safetensors')", fixtures="ckpt_format")
 
     result = run_pytest("-rs")
