@@ -6,7 +6,8 @@ safe as the test that wrote the file; none of them is meant for files from elsew
 
 from __future__ import annotations
 
-from pytest_ckpt.formats.protocol import Format, Keeps
+from typing import TYPE_CHECKING, Any
+
 from pytest_ckpt.formats.registry import (
     BUILTIN_FORMATS,
     Entry,
@@ -14,6 +15,9 @@ from pytest_ckpt.formats.registry import (
     get_format,
     register_formats,
 )
+
+if TYPE_CHECKING:
+    from pytest_ckpt.formats.protocol import Format, Keeps
 
 __all__ = [
     "BUILTIN_FORMATS",
@@ -24,3 +28,12 @@ __all__ = [
     "get_format",
     "register_formats",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # pytest asks for the names of formats at every start, and for what a format is only where somebody adds one.
+    if name in ("Format", "Keeps"):
+        from pytest_ckpt.formats import protocol
+
+        return getattr(protocol, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from importlib import import_module
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_ckpt.errors import MissingDependencyError, UsageError
-from pytest_ckpt.formats.protocol import Format
+
+if TYPE_CHECKING:
+    from pytest_ckpt.formats.protocol import Format
 
 __all__ = ["BUILTIN_FORMATS", "Entry", "format_names", "get_format", "register_formats"]
 
