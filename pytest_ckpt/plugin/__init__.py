@@ -1,6 +1,7 @@
 """What pytest loads. Hooks only translate; the work happens elsewhere.
 
 Each module is a plugin of its own: ``-p no:pytest_ckpt.plugin.terminal`` switches just that one off.
+Every module costs each start of pytest a millisecond, so ``zero_code`` and ``sharing`` come when they are needed.
 """
 
 from __future__ import annotations
@@ -9,8 +10,6 @@ pytest_plugins = (
     "pytest_ckpt.plugin.options",
     "pytest_ckpt.plugin.fixtures",
     "pytest_ckpt.plugin.parametrization",
-    "pytest_ckpt.plugin.zero_code",
-    "pytest_ckpt.plugin.sharing",
     "pytest_ckpt.plugin.recording",
     "pytest_ckpt.plugin.terminal",
 )

@@ -81,6 +81,7 @@ def check_calls(make_run: Callable[..., Any], settings: Settings, config: pytest
     Raises:
         UsageError: If the settings make no sense.
     """
+    config.pluginmanager.import_plugin("pytest_ckpt.plugin.sharing")
     group, limit = CheckGroup(make_run, settings), mismatch_limit(config)
     return {check_id: CheckCall(group=group, check_id=check_id, limit=limit) for check_id in group.ids}
 

@@ -59,6 +59,8 @@ def pytest_configure(config: pytest.Config) -> None:
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None
     config.stash[RUNS] = tuple(dict.fromkeys(_asked_for(config, "run", split=False)))
+    if config.stash[RUNS]:
+        config.pluginmanager.import_plugin("pytest_ckpt.plugin.zero_code")
 
 
 def _ini_name(name: str) -> str:

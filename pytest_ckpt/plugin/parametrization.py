@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_ckpt.errors import CkptError, UsageError
-from pytest_ckpt.plugin.check_group import CheckCall, check_calls
 from pytest_ckpt.plugin.recording import recorder
 from pytest_ckpt.plugin.settings import settings_of
+
+if TYPE_CHECKING:
+    from pytest_ckpt.plugin.check_group import CheckCall
 
 __all__ = ["parametrize_with_checks"]
 
@@ -69,11 +71,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def _calls(definition: pytest.Function, mark: pytest.Mark) -> dict[str, CheckCall]:
     if sum(own.name == _MARK for own in definition.own_markers) > 1:
         raise UsageError("parametrize_with_checks was applied twice; write one test function for each run.")
+    from pytest_ckpt.plugin.check_group import check_calls
+
     return check_calls(mark.args[0], settings_of(definition, **mark.kwargs), definition.config)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
-    check = pyfuncitem.funcargs.get("check")
-    if isinstance(check, CheckCall):
+    if pyfuncitem.get_closest_marker(_MARK) is not None and "check" in pyfuncitem.funcargs:
+        check: Any = pyfuncitem.funcargs["check"]
         pyfuncitem.funcargs["check"] = check.recorded_by(recorder(pyfuncitem))

@@ -43,15 +43,20 @@ class QuickTrip:
     at: tuple[int, ...]
     ignore: tuple[str, ...]
 
-    def plan(self) -> Plan:
-        """Make a run to see what it can do; the plan hands it out as the first of its runs."""
-        shared = SharedState(self.make_run)
+    def plan(self, *, trains_on: bool) -> Plan:
+        """Make a run to see what it can do; the plan hands it out as the first of its runs.
+
+        Args:
+            trains_on: Whether the loaded run will train, so that globals must be as a new process finds them.
+        """
+        shared = SharedState(self.make_run) if trains_on else None
+        make = self.make_run if shared is None else shared.fresh
         seed_everything(FIRST_SEED)
-        first = as_training_run(self.make_run())
+        first = as_training_run(make())
         made = [first]
         trains = first.step is not None
         return Plan(
-            make_run=lambda: made.pop() if made else shared.fresh(),
+            make_run=lambda: made.pop() if made else make(),
             steps=self.steps if trains else 0,
             at=self.at if trains else (0,),
             storage=storage_for(LiveRun(first), self.format),
@@ -64,7 +69,7 @@ class QuickTrip:
 def quick_round_trip(trip: QuickTrip) -> list[Outcome]:
     """Save once, load once into a fresh run; return passes if all of it is the same, else nothing."""
     with workspace() as directory:
-        plan = trip.plan()
+        plan = trip.plan(trains_on=False)
         (at,) = plan.at
         run = build(plan.make_run, FIRST_SEED)
         run.train(at)
@@ -89,7 +94,7 @@ def quick_round_trip(trip: QuickTrip) -> list[Outcome]:
 def quick_resume(trip: QuickTrip) -> list[Outcome]:
     """Save on the way, resume from each checkpoint; return a pass if nothing differs anywhere, else nothing."""
     with workspace() as directory:
-        plan = trip.plan()
+        plan = trip.plan(trains_on=True)
         found = interrupt(plan, directory)
     saving = found.saving
     exact = saving is not None and _moves(saving.records) and all(_is_exact(trip) for trip in found.trips)

@@ -38,6 +38,7 @@ class SharedState:
         graph = self._graph()
         self._first = {path: freeze(slot.value) for path, slot in graph.slots.items() if _is_shared(slot)}
         self._settings = _settings()
+        self._moved_on = False
         self._caches = [item for item in graph.objects.values() if hasattr(item, "cache_clear")]
         self._counts = [(slot, copy.copy(slot.value)) for slot in graph.slots.values() if type(slot.value) is count]
 
@@ -74,7 +75,9 @@ class SharedState:
 
     def fresh(self) -> Any:
         """Make a run as a new process would."""
-        self.write({**self._first, **self._settings})
+        if self._moved_on:
+            self.write({**self._first, **self._settings})
+        self._moved_on = True
         for cached in self._caches:
             cached.cache_clear()
         for slot, first in self._counts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import islice
@@ -110,6 +110,7 @@ class _Walk:
         self.queue: deque[tuple[Keys, Any]] = deque()
         self.same_as: dict[str, str] = {}
         self.unread = 0
+        self._namesakes: Counter[str] = Counter()
         self._seen: dict[int, str] = {}
 
     def add(self, owner: str, child: Child) -> None:
@@ -132,8 +133,11 @@ class _Walk:
     def drain(self) -> None:
         while self.queue and len(self._seen) < _NODE_LIMIT:
             keys, value = self.queue.popleft()
-            while (path := spell(keys)) in self.objects:
-                keys = (*keys[:-1], f"{keys[-1]}'")  # Another object of that name.
+            path = spell(keys)
+            if path in self.objects:  # another object of that name
+                self._namesakes[path] += 1
+                keys = (*keys[:-1], f"{keys[-1]}({self._namesakes[path] + 1})")
+                path = spell(keys)
             self.objects[path] = value
             try:
                 for child in children(keys, value):
