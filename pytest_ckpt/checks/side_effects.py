@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import torch
+
 from pytest_ckpt.checks.evidence import Evidence
 from pytest_ckpt.checks.judging import outcome
 from pytest_ckpt.checks.outcome import Outcome
@@ -51,9 +53,23 @@ def _differences(evidence: Evidence, other: Trajectory, unstable: tuple[str, ...
     if divergence is not None:
         return divergence.mismatches
     rest = compare(evidence.reference.end.state, other.end.state, traits=False)
-    # A component may count its saves; the tensors of models and optimizers may not follow.
+    # A component may count its saves; the tensors of models and optimizers may not follow, but for counts.
     trained = [name for name, kind in evidence.kinds.items() if kind in ("module", "optimizer")]
-    return tuple(m for m in rest if m.path not in unstable and m.tensor and evidence.component_of(m.path) in trained)
+    return tuple(
+        m
+        for m in rest
+        if m.path not in unstable
+        and m.tensor
+        and evidence.component_of(m.path) in trained
+        and not _is_count(evidence, m.path)
+    )
+
+
+def _is_count(evidence: Evidence, path: str) -> bool:
+    component = evidence.component_of(path)
+    state = evidence.reference.end.state[component]
+    tensor = state.get(path.removeprefix(f"{component}.")) if isinstance(state, dict) else None
+    return isinstance(tensor, torch.Tensor) and not (tensor.is_floating_point() or tensor.is_complex())
 
 
 def _changed(evidence: Evidence, name: str, found: tuple[Mismatch, ...], saving: Trajectory) -> Outcome:
