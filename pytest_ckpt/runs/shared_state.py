@@ -16,7 +16,9 @@ from pytest_ckpt.comparison import compare
 from pytest_ckpt.runs.restoring import fill
 from pytest_ckpt.runs.training_run import MakeRun
 from pytest_ckpt.state.freezing import freeze, generator_state
-from pytest_ckpt.state.hidden import Graph, Slot, walk_graph
+from pytest_ckpt.state.hidden import Slot, walk_graph
+from pytest_ckpt.state.holding import children
+from pytest_ckpt.state.paths import spell
 
 __all__ = ["SharedState"]
 
@@ -35,12 +37,18 @@ class SharedState:
 
     def __init__(self, make_run: MakeRun) -> None:
         self._make_run = make_run
-        graph = self._graph()
+        graph = walk_graph({}, {"make_run": make_run})
         self._first = {path: freeze(slot.value) for path, slot in graph.slots.items() if _is_shared(slot)}
+        # Who holds them is found once: a walk at every run would cost more than the run.
+        self._owners = {graph.slots[path].owner: graph.objects[graph.slots[path].owner] for path in self._first}
         self._settings = _settings()
         self._moved_on = False
         self._caches = [item for item in graph.objects.values() if hasattr(item, "cache_clear")]
-        self._counts = [(slot, copy.copy(slot.value)) for slot in graph.slots.values() if type(slot.value) is count]
+        self._counts = [
+            (graph.objects[slot.owner], slot.assign, copy.copy(slot.value))
+            for slot in graph.slots.values()
+            if type(slot.value) is count and slot.assign is not None
+        ]
 
     @contextmanager
     def sparing_stores(self, *, empty: bool = False) -> Iterator[None]:
@@ -59,19 +67,16 @@ class SharedState:
 
     def read(self) -> dict[str, Any]:
         """Return frozen copies of the values by path."""
-        slots = self._graph().slots if self._first else {}
-        return {path: freeze(slots[path].value) for path in self._first if path in slots} | _settings()
+        return {path: freeze(slot.value) for path, slot in self._slots().items()} | _settings()
 
     def write(self, values: dict[str, Any]) -> None:
         """Put values of :meth:`read` back."""
         _set_settings({key: value for key, value in values.items() if key in _SETTINGS})
-        graph = self._graph() if self._first else None
-        for path, value in values.items():
-            slot = None if graph is None else graph.slots.get(path)
-            if slot is None or graph is None or not compare(value, freeze(slot.value), traits=False):
+        for path, slot in self._slots().items():
+            if path not in values or not compare(values[path], freeze(slot.value), traits=False):
                 continue
-            if not fill(slot.value, freeze(value)):
-                graph.put(slot, freeze(value))
+            if not fill(slot.value, freeze(values[path])) and slot.assign is not None:
+                slot.assign(self._owners[slot.owner], freeze(values[path]))
 
     def fresh(self) -> Any:
         """Make a run as a new process would."""
@@ -80,12 +85,17 @@ class SharedState:
         self._moved_on = True
         for cached in self._caches:
             cached.cache_clear()
-        for slot, first in self._counts:
-            self._graph().put(slot, copy.copy(first))
+        for owner, assign, first in self._counts:
+            assign(owner, copy.copy(first))
         return self._make_run()
 
-    def _graph(self) -> Graph:
-        return walk_graph({}, {"make_run": self._make_run})
+    def _slots(self) -> dict[str, Slot]:
+        found: dict[str, Slot] = {}
+        for path, owner in self._owners.items():
+            for keys, value, assign in children((path,), owner):
+                if (name := spell(keys)) in self._first:
+                    found.setdefault(name, Slot(name, value, path, assign))
+        return found
 
 
 def _is_shared(slot: Slot) -> bool:
