@@ -7,7 +7,6 @@ from collections.abc import Iterable
 import pytest
 
 from pytest_ckpt.errors import UsageError
-from pytest_ckpt.formats import register_formats
 from pytest_ckpt.plugin.settings import FROM_CONFIG, Settings, require_formats
 
 __all__ = ["RUNS"]
@@ -98,7 +97,7 @@ def _numbers(config: pytest.Config, name: str) -> tuple[int, ...]:
 
 def _register_formats(config: pytest.Config) -> None:
     for formats in config.hook.pytest_ckpt_formats(config=config):
-        from pytest_ckpt.formats import Format
+        from pytest_ckpt.formats import Format, register_formats
 
         if not isinstance(formats, Iterable):
             formats = [formats]

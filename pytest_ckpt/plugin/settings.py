@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from typing import Any
 
 import pytest
 
 from pytest_ckpt.errors import UsageError
-from pytest_ckpt.formats.registry import format_names, get_format
 
 __all__ = ["FROM_CONFIG", "Settings", "require_formats", "settings_of"]
 
@@ -90,7 +88,11 @@ def require_formats(names: Iterable[str]) -> None:
     Raises:
         UsageError: If so, with a name that is close.
     """
-    for name in names:
+    if not (asked_for := list(names)):
+        return
+    from pytest_ckpt.formats.registry import format_names, get_format
+
+    for name in asked_for:
         if name not in (OWN_FORMAT, *format_names()):
             get_format(name)
 
@@ -105,6 +107,8 @@ def _require_keywords(mark: pytest.Mark) -> None:
 def _require_names(given: Iterable[str], known: Sequence[str], what: str) -> None:
     for name in given:
         if name not in known:
+            from difflib import get_close_matches
+
             close = get_close_matches(name, known, n=1)
             hint = f"Did you mean {close[0]!r}? " if close else ""
             raise UsageError(f"{what} takes no {name!r}. {hint}There are: {', '.join(known)}.")
