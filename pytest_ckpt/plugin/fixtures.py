@@ -8,7 +8,6 @@ import pytest
 
 from pytest_ckpt.errors import CkptError, MissingDependencyError
 from pytest_ckpt.plugin.recording import recorder
-from pytest_ckpt.plugin.settings import OWN_FORMAT, settings_of
 
 if TYPE_CHECKING:
     from pytest_ckpt.plugin.ckpt_fixture import CkptFixture
@@ -20,6 +19,7 @@ _DEFAULT_FORMATS = ("torch",)
 def ckpt(request: pytest.FixtureRequest) -> CkptFixture:
     """Save, load, resume and compare training runs, with the settings of the test."""
     from pytest_ckpt.plugin.ckpt_fixture import CkptFixture
+    from pytest_ckpt.plugin.settings import settings_of
     from pytest_ckpt.plugin.verdicts import mismatch_limit
 
     return CkptFixture(
@@ -31,6 +31,7 @@ def ckpt(request: pytest.FixtureRequest) -> CkptFixture:
 def ckpt_format(request: pytest.FixtureRequest) -> str:
     """The name of a checkpoint format; a test runs once for each format that was asked for."""
     from pytest_ckpt.formats import get_format
+    from pytest_ckpt.plugin.settings import OWN_FORMAT
 
     name: str = getattr(request, "param", _DEFAULT_FORMATS[0])
     try:
@@ -43,6 +44,8 @@ def ckpt_format(request: pytest.FixtureRequest) -> str:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "ckpt_format" in metafunc.fixturenames:
+        from pytest_ckpt.plugin.settings import settings_of
+
         try:
             formats = settings_of(metafunc.definition).formats or _DEFAULT_FORMATS
         except CkptError as error:
@@ -52,6 +55,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("ckpt") is not None:
+        from pytest_ckpt.plugin.settings import settings_of
+
         try:
             settings_of(item)  # A misspelt keyword shows, whatever the test uses.
         except CkptError as error:

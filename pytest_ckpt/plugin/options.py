@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_ckpt.errors import UsageError
-from pytest_ckpt.plugin.settings import FROM_CONFIG, Settings, require_formats
+from pytest_ckpt.plugin.stash import FROM_CONFIG, RUNS
 
-__all__ = ["RUNS"]
-
-RUNS = pytest.StashKey[tuple[str, ...]]()
-"""The targets of ``--ckpt-run``."""
+if TYPE_CHECKING:
+    from pytest_ckpt.plugin.settings import Settings
 
 _OPTIONS = {
     "run": ("MODULE:FACTORY", "check the training run that a factory makes, without a test file"),
@@ -54,7 +53,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
     try:
         _register_formats(config)
-        config.stash[FROM_CONFIG] = _read(config)
+        if any(_asked_for(config, name) for name in _OPTIONS):
+            config.stash[FROM_CONFIG] = _read(config)
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None
     config.stash[RUNS] = tuple(dict.fromkeys(_asked_for(config, "run", split=False)))
@@ -73,6 +73,8 @@ def _asked_for(config: pytest.Config, name: str, *, split: bool = True) -> list[
 
 
 def _read(config: pytest.Config) -> Settings:
+    from pytest_ckpt.plugin.settings import Settings, require_formats
+
     steps = _numbers(config, "steps")
     if len(steps) > 1 or (steps and steps[0] < 1):
         raise UsageError(f"--ckpt-steps={','.join(map(str, steps))}: it is one number of training steps, at least 1.")

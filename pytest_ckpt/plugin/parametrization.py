@@ -9,7 +9,6 @@ import pytest
 
 from pytest_ckpt.errors import CkptError, UsageError
 from pytest_ckpt.plugin.recording import recorder
-from pytest_ckpt.plugin.settings import settings_of
 
 if TYPE_CHECKING:
     from pytest_ckpt.plugin.check_group import CheckCall
@@ -72,6 +71,7 @@ def _calls(definition: pytest.Function, mark: pytest.Mark) -> dict[str, CheckCal
     if sum(own.name == _MARK for own in definition.own_markers) > 1:
         raise UsageError("parametrize_with_checks was applied twice; write one test function for each run.")
     from pytest_ckpt.plugin.check_group import check_calls
+    from pytest_ckpt.plugin.settings import settings_of
 
     return check_calls(mark.args[0], settings_of(definition, **mark.kwargs), definition.config)
 

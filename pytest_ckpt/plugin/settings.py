@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from pytest_ckpt.errors import UsageError
+from pytest_ckpt.plugin.stash import FROM_CONFIG
 
-__all__ = ["FROM_CONFIG", "Settings", "require_formats", "settings_of"]
+__all__ = ["Settings", "require_formats", "settings_of"]
 
 OWN_FORMAT = "own"  # runs.storage has it too, but imports torch
 _MARKER_KEYWORDS = ("steps", "at", "formats", "ignore", "select", "expected_failures")
@@ -61,10 +62,6 @@ class Settings:
         """Return what was asked for, as keywords of ``check_training_run``."""
         values = ((field.name, getattr(self, field.name)) for field in fields(self))
         return {name: value for name, value in values if value is not None}
-
-
-FROM_CONFIG = pytest.StashKey[Settings]()
-"""What the command line and the ini file ask for."""
 
 
 def settings_of(node: pytest.Item, **call: Any) -> Settings:

@@ -7,16 +7,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from pytest_ckpt.plugin.options import RUNS
 from pytest_ckpt.plugin.recording import CHECK, STATUS, SUMMARY
-from pytest_ckpt.plugin.settings import FROM_CONFIG, Settings
+from pytest_ckpt.plugin.stash import FROM_CONFIG, RUNS
 
 _FAILED = ("fail", "unexpected pass")
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
-    settings = config.stash.get(FROM_CONFIG, Settings())
-    facts = {"run": config.stash.get(RUNS, ()), **settings.given()}
+    settings = config.stash.get(FROM_CONFIG, None)
+    facts = {"run": config.stash.get(RUNS, ()), **(settings.given() if settings is not None else {})}
     words = [f"{name} {_listed(value)}" for name, value in facts.items() if value != ()]
     return f"pytest-ckpt: {'; '.join(words)}" if words else None
 

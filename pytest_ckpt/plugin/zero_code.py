@@ -11,9 +11,9 @@ import pytest
 
 from pytest_ckpt.errors import CheckpointFailure, CkptError, UsageError
 from pytest_ckpt.plugin.check_group import CheckCall, check_calls
-from pytest_ckpt.plugin.options import RUNS
 from pytest_ckpt.plugin.recording import recorder
-from pytest_ckpt.plugin.settings import FROM_CONFIG, Settings
+from pytest_ckpt.plugin.settings import Settings
+from pytest_ckpt.plugin.stash import FROM_CONFIG, RUNS
 from pytest_ckpt.plugin.targets import load_target
 
 __all__ = ["CheckItem", "CkptRun"]
