@@ -43,7 +43,7 @@ class SharedState:
         self._owners = {graph.slots[path].owner: graph.objects[graph.slots[path].owner] for path in self._first}
         self._settings = _settings()
         self._moved_on = False
-        self._caches = [item for item in graph.objects.values() if hasattr(item, "cache_clear")]
+        self._caches = [item for item in graph.objects.values() if hasattr(type(item), "cache_clear")]
         self._counts = [
             (graph.objects[slot.owner], slot.assign, copy.copy(slot.value))
             for slot in graph.slots.values()
