@@ -13,7 +13,7 @@ from pytest_ckpt.comparison.diff import Kind, Mismatch
 from pytest_ckpt.state.paths import Keys, spell
 from pytest_ckpt.state.tensors import dense_parts, describe_tensor, is_initialized
 
-__all__ = ["compare_tensors"]
+__all__ = ["compare_tensors", "tensors_differ"]
 
 _Part: TypeAlias = "tuple[str, Any, Any]"
 
@@ -49,6 +49,13 @@ def compare_tensors(expected: torch.Tensor, actual: torch.Tensor, keys: Keys, *,
     part = _first_other_part(expected, actual)
     found = () if part is None else (_value_mismatch(expected, part, keys),)
     return (*found, *_trait_mismatches(expected, actual, keys)) if traits else found
+
+
+def tensors_differ(expected: torch.Tensor, actual: torch.Tensor, *, traits: bool) -> bool:
+    """Whether :func:`compare_tensors` would find anything; what it would say of it is not put together."""
+    if _are_plainly_alike(expected, actual):
+        return not _same_memory(expected, actual)
+    return bool(compare_tensors(expected, actual, (), traits=traits))
 
 
 def _are_plainly_alike(expected: torch.Tensor, actual: torch.Tensor) -> bool:

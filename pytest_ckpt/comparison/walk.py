@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from pytest_ckpt.comparison.diff import Diff, Kind, Mismatch
-from pytest_ckpt.comparison.tensors import compare_tensors
+from pytest_ckpt.comparison.tensors import compare_tensors, tensors_differ
 from pytest_ckpt.state.capture import StateTree
 from pytest_ckpt.state.freezing import ObjectPicture, freeze
 from pytest_ckpt.state.paths import Keys, spell
@@ -75,8 +75,7 @@ class _Walk:
         if isinstance(expected, torch.Tensor):
             self.compared += 1
             if isinstance(actual, torch.Tensor):
-                if found := compare_tensors(expected, actual, keys, traits=self._traits):
-                    self.add(found)
+                self._visit_tensors(expected, actual, keys)
             else:
                 self._report("type", keys, expected, actual)
         elif type(expected) in _SCALARS and type(expected) is type(actual):
@@ -85,6 +84,10 @@ class _Walk:
                 self._visit_number(expected, actual, keys)
         else:
             self._visit_compound(expected, actual, keys)
+
+    def _visit_tensors(self, expected: torch.Tensor, actual: torch.Tensor, keys: Keys) -> None:
+        if found := compare_tensors(expected, actual, keys, traits=self._traits):
+            self.add(found)
 
     def _visit_compound(self, expected: Any, actual: Any, keys: Keys) -> None:
         pair = (id(expected), id(actual))
@@ -170,6 +173,10 @@ class _Walk:
 
 class _Search(_Walk):
     """A traversal that ends at the first mismatch."""
+
+    def _visit_tensors(self, expected: torch.Tensor, actual: torch.Tensor, keys: Keys) -> None:
+        if tensors_differ(expected, actual, traits=self._traits):
+            raise _Found
 
     def add(self, mismatches: Sequence[Mismatch]) -> None:
         raise _Found

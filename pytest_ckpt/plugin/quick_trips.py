@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_ckpt.checks import Outcome
-from pytest_ckpt.comparison import compare
+from pytest_ckpt.comparison import compare, differ
 from pytest_ckpt.runs import LiveRun, MakeRun, Record, as_training_run, build
 from pytest_ckpt.runs.carrying import carry_over
 from pytest_ckpt.runs.distinct import require_distinct_runs
@@ -112,7 +112,7 @@ def if_plainly_right(quick: Callable[[QuickTrip], list[Outcome]], trip: QuickTri
 def _is_another(saved: StateTree, components: Mapping[str, Any]) -> bool:
     """Whether a fresh run is not the saved one already; one component that differs will do, the models last."""
     names = sorted(saved.raw, key=lambda name: hasattr(components[name], "forward"))
-    return any(compare(saved.raw[name], read_component(name, components[name]), traits=False) for name in names)
+    return any(differ(saved.raw[name], read_component(name, components[name]), traits=False) for name in names)
 
 
 def _differ_or_absent(expected: Any, untrained: Any) -> bool:
@@ -121,7 +121,7 @@ def _differ_or_absent(expected: Any, untrained: Any) -> bool:
 
 def _differs(saved: StateTree, loaded: StateTree) -> bool:
     parts = ((getattr(saved, name), getattr(loaded, name)) for name in ("state", "traits", "sharing"))
-    return any(compare(expected, actual) for expected, actual in parts)
+    return any(differ(expected, actual) for expected, actual in parts)
 
 
 def _moves(records: list[Record]) -> bool:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 __all__ = ["BackgroundSaves"]
 
@@ -49,7 +48,7 @@ class BackgroundSaves:
             original_start(thread)
             self._starting = False
 
-        with mock.patch.object(threading.Thread, "start", start), self.yielding():
+        with _replaced(threading.Thread, "start", start), self.yielding():
             yield
         self._returned.set()
         self._processes = [process for process in _children() if process not in children]
@@ -71,8 +70,7 @@ class BackgroundSaves:
                 self.release()
             return original_wait(condition, timeout)
 
-        joining = mock.patch.object(threading.Thread, "join", join)
-        with joining, mock.patch.object(threading.Condition, "wait", wait):
+        with _replaced(threading.Thread, "join", join), _replaced(threading.Condition, "wait", wait):
             yield
 
     def _run_later(self, run: Any) -> None:
@@ -94,15 +92,28 @@ class BackgroundSaves:
     def wait(self, directory: Path) -> None:
         """Wait until every thread has ended; workers of a pool live on, so until nothing is written either."""
         self.release()
+        workers = (*self._threads, *self._processes)
+        if not workers:
+            return
         deadline = time.monotonic() + _WAIT_SECONDS
         quiet_since, seen = time.monotonic(), _listing(directory)
-        while any(worker.is_alive() for worker in (*self._threads, *self._processes)) and time.monotonic() < deadline:
+        while any(worker.is_alive() for worker in workers) and time.monotonic() < deadline:
             time.sleep(0.005)
             if (now := _listing(directory)) != seen:
                 quiet_since, seen = time.monotonic(), now
             elif now and time.monotonic() - quiet_since > _QUIET_SECONDS + _HOLD_SECONDS:
                 break
         self._threads = [thread for thread in self._threads if thread.is_alive()]
+
+
+@contextmanager
+def _replaced(owner: type, name: str, function: Callable[..., Any]) -> Iterator[None]:
+    original = getattr(owner, name)
+    setattr(owner, name, function)
+    try:
+        yield
+    finally:
+        setattr(owner, name, original)
 
 
 def _children() -> list[Any]:

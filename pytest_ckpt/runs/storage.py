@@ -87,7 +87,7 @@ def format_storage(form: Format) -> Storage:
         for name in load_order(components):
             state = _state_of(payload[name]) if form.whole else payload[name]
             restore_component(name, components[name], state)
-        set_random_state(payload[_RANDOM_STATE])
+        set_random_state(payload.get(_RANDOM_STATE, {}))
 
     def refuses(run: LiveRun) -> str | None:
         return form.refuses(payload_of(run, whole=form.whole))
@@ -96,10 +96,10 @@ def format_storage(form: Format) -> Storage:
 
 
 def payload_of(run: LiveRun, *, whole: bool = False) -> dict[str, Any]:
-    """Return what a format writes of a run: its components' state dicts and the random state."""
+    """Return what a format writes of a run: its components' state dicts and, if it trains, the random state."""
     components = run.components
     payload = components if whole else {name: _state_of(item) for name, item in components.items()}
-    return {**payload, _RANDOM_STATE: get_random_state()}
+    return payload if run.definition.step is None else {**payload, _RANDOM_STATE: get_random_state()}
 
 
 def _state_of(component: Any) -> Any:
