@@ -14,7 +14,7 @@ from pytest_ckpt.comparison import compare
 from pytest_ckpt.faults.fault import Fault
 from pytest_ckpt.faults.parts import modules
 from pytest_ckpt.faults.trying import unless
-from pytest_ckpt.faults.wrapping import injecting
+from pytest_ckpt.faults.wrapping import injecting, take_step
 from pytest_ckpt.runs import LiveRun, MakeRun, TrainingRun, build
 from pytest_ckpt.state import capture
 from pytest_ckpt.trips import FIRST_SEED
@@ -29,20 +29,12 @@ class _Memory:
         self.count = 0
 
 
-def _take_step(run: LiveRun, number: int) -> Any:
-    done, run.steps_done = run.steps_done, number
-    try:
-        return run.train(number + 1)[0]["output"]
-    finally:
-        run.steps_done = done  # The caller counts; this run is only where the functions are kept.
-
-
 def _lose_counter(definition: TrainingRun) -> TrainingRun:
     return replace(definition, step=partial(_step_with_decay, LiveRun(definition), _Memory()))
 
 
 def _step_with_decay(run: LiveRun, memory: _Memory, number: int) -> Any:
-    output = _take_step(run, number)
+    output = take_step(run, number)
     memory.count += 1
     with torch.no_grad():
         for parameter in _trained(run):
@@ -71,7 +63,7 @@ def _load_and_go_back(run: LiveRun, memory: _Memory, path: Path) -> None:
 
 
 def _step_from_before(run: LiveRun, memory: _Memory, number: int) -> Any:
-    return _take_step(run, max(number - memory.count, 0))
+    return take_step(run, max(number - memory.count, 0))
 
 
 def _reads_its_number(make_run: MakeRun, steps: int, at: Sequence[int]) -> bool:
@@ -80,7 +72,7 @@ def _reads_its_number(make_run: MakeRun, steps: int, at: Sequence[int]) -> bool:
         run = build(make_run, FIRST_SEED)
         run.train(max(at))
         try:
-            result = _take_step(run, max(number, 0))
+            result = take_step(run, max(number, 0))
             results.append((result, capture(run.components, hidden=False).state))
         except Exception:  # A run may refuse a number out of order.
             return False
@@ -96,7 +88,7 @@ def _predict_by_threshold(definition: TrainingRun) -> TrainingRun:
 
 def _step_and_tune(run: LiveRun, memory: _Memory, number: int) -> Any:
     memory.count += 1
-    return _take_step(run, number)
+    return take_step(run, number)
 
 
 def _predict(run: LiveRun, memory: _Memory) -> dict[str, Any]:

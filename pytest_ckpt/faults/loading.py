@@ -11,9 +11,10 @@ from typing import Any, TypeAlias
 import torch
 
 from pytest_ckpt.faults.fault import Fault
+from pytest_ckpt.faults.parts import forget, states
 from pytest_ckpt.faults.saving import differs_from_a_fresh_run
 from pytest_ckpt.faults.trying import changes_tensors, unless
-from pytest_ckpt.faults.wrapping import injecting
+from pytest_ckpt.faults.wrapping import injecting, take_step
 from pytest_ckpt.runs import LiveRun, MakeRun, TrainingRun
 
 __all__ = ["LOADING"]
@@ -65,6 +66,23 @@ def _load_aliases(run: LiveRun, kept: _Kept, path: Path) -> None:
         found[name].load_state_dict(state)
 
 
+def _keep_trained_state(definition: TrainingRun) -> TrainingRun:
+    run, trained = LiveRun(definition), [False]
+    step = None if definition.step is None else partial(_step_and_note, run, trained)
+    return replace(definition, step=step, load=partial(_load_into_untrained, run, trained))
+
+
+def _step_and_note(run: LiveRun, trained: list[bool], number: int) -> Any:
+    trained[0] = True
+    return take_step(run, number)
+
+
+def _load_into_untrained(run: LiveRun, trained: list[bool], path: Path) -> None:
+    noted = states(run) if trained[0] else {}
+    run.load(path)
+    forget(run, noted, lambda component: True)
+
+
 def _everywhere(make_run: MakeRun, steps: int, at: Sequence[int]) -> None:
     """Apply to any run."""
 
@@ -89,6 +107,13 @@ LOADING: tuple[Fault, ...] = (
         summary="The run trains on the tensors of a checkpoint that is kept in memory.",
         seen_by=("loading_twice_gives_the_same",),
         inject=partial(_keeping, _alias),
+        applies=unless("Training changes no tensor.", changes_tensors),
+    ),
+    Fault(
+        name="load_keeps_trained_state",
+        summary="load fills only what is still empty, so a run that has trained keeps some of its own state.",
+        seen_by=("loading_overwrites_everything",),
+        inject=injecting(_keep_trained_state),
         applies=unless("Training changes no tensor.", changes_tensors),
     ),
 )

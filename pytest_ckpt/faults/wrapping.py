@@ -12,7 +12,7 @@ from pytest_ckpt.formats import get_format
 from pytest_ckpt.runs import LiveRun, MakeRun, TrainingRun, as_training_run, require_factory
 from pytest_ckpt.runs.storage import format_storage
 
-__all__ = ["After", "Before", "Change", "after_loading", "after_saving", "injecting"]
+__all__ = ["After", "Before", "Change", "after_loading", "after_saving", "injecting", "take_step"]
 
 Change: TypeAlias = Callable[[TrainingRun], TrainingRun]
 Before: TypeAlias = Callable[[LiveRun], Any]
@@ -79,3 +79,12 @@ def _change_save(after: After, definition: TrainingRun) -> TrainingRun:
 def _save(run: LiveRun, after: After, path: Path) -> None:
     run.save(path)
     after(run, None)
+
+
+def take_step(run: LiveRun, number: int) -> Any:
+    """Take one training step in a run that only keeps the functions: the caller counts."""
+    done, run.steps_done = run.steps_done, number
+    try:
+        return run.train(number + 1)[0]["output"]
+    finally:
+        run.steps_done = done

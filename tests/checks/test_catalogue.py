@@ -14,7 +14,7 @@ from pytest_ckpt.faults import FAULTS
 STATE, TRAITS, OUTPUTS = "state_is_restored", "traits_are_restored", "outputs_are_restored"
 SECOND, RESUME, AGAIN = "second_generation_equals_first", "resume_is_exact", "second_resume_is_exact"
 SAVING, TWICE = "saving_changes_nothing", "loading_twice_gives_the_same"
-ALONE = "checkpoints_are_independent"
+ALONE, OVER = "checkpoints_are_independent", "loading_overwrites_everything"
 
 # What fails because of each fault, and in which run; every other check passes there, or has nothing to judge.
 MATRIX: dict[str, tuple[str, set[str]]] = {
@@ -45,6 +45,7 @@ MATRIX: dict[str, tuple[str, set[str]]] = {
     "load_nothing": ("extra_state", {STATE, OUTPUTS, RESUME}),
     "second_load_raises": ("unfrozen_on_the_way", {TWICE}),
     "load_aliases_the_checkpoint": ("plateau", {TWICE}),
+    "load_keeps_trained_state": ("plain_functions", {OVER}),
     "lose_counter": ("lbfgs", {RESUME}),
     "off_by_one_step": ("nested_results", {RESUME}),
     "prediction_depends_on_hidden_state": ("averaged_weights", {OUTPUTS}),

@@ -60,6 +60,7 @@ REASONS = {
     "later_saves_repeat_the_first": ("bare_module", "Training changes no tensor between two saves."),
     "load_nothing": ("training_that_changes_nothing", "The run is in no other state than a fresh one."),
     "load_aliases_the_checkpoint": ("bare_module", "Training changes no tensor."),
+    "load_keeps_trained_state": ("bare_module", "Training changes no tensor."),
     "lose_counter": ("bare_module", "The run has no step=, or trains no parameter of a module."),
     "off_by_one_step": ("stream", "step(i) does not depend on i."),
     "prediction_depends_on_hidden_state": ("sgd_without_state", "The run has no predict=, or no step=."),
