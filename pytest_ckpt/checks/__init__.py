@@ -1,6 +1,6 @@
 """The catalogue of checks. Each topic enters its checks when it is imported."""
 
-from pytest_ckpt.checks import fidelity, resume, side_effects
+from pytest_ckpt.checks import economy, fidelity, resume, side_effects
 from pytest_ckpt.checks.evidence import Evidence
 from pytest_ckpt.checks.outcome import Outcome, Outcomes, Status
 from pytest_ckpt.checks.registry import CHECKS, DEFAULT_GROUPS, GROUPS, Check, select_checks
@@ -14,6 +14,7 @@ __all__ = [
     "Outcome",
     "Outcomes",
     "Status",
+    "economy",
     "fidelity",
     "resume",
     "select_checks",

@@ -7,9 +7,9 @@ from functools import cached_property
 
 from pytest_ckpt.checks.losses import hard
 from pytest_ckpt.comparison import Mismatch, compare
-from pytest_ckpt.diagnosis import Blame, component_kinds, find_blame, find_hidden, picture
+from pytest_ckpt.diagnosis import Blame, Needs, component_kinds, find_blame, find_hidden, find_needs, picture
 from pytest_ckpt.generations import Generations, Predictions, compare_generations, compare_predictions
-from pytest_ckpt.runs import LiveRun, build
+from pytest_ckpt.runs import build
 from pytest_ckpt.runs.storage import OWN, no_storage
 from pytest_ckpt.second_resume import explain_second_resume, resume_twice, two_points
 from pytest_ckpt.spine import first_divergence, interrupt, save_and_wait, save_on_the_way, uninterrupted
@@ -49,11 +49,10 @@ class Evidence:
             return None
         with workspace():
             run = build(self.plan.make_run, FIRST_SEED)
-            return self.plan.storage.refuses(run) or self._refusal_after_training(run)
-
-    def _refusal_after_training(self, run: LiveRun) -> str | None:
-        run.train(max(self.plan.at))
-        return self.plan.storage.refuses(run)
+            if (reason := self.plan.storage.refuses(run)) is None:
+                run.train(max(self.plan.at))
+                reason = self.plan.storage.refuses(run)
+            return reason
 
     @cached_property
     def reference(self) -> Trajectory:
@@ -139,6 +138,15 @@ class Evidence:
         """What a loaded run, saved again, loads as."""
         with workspace() as directory:
             return compare_generations(self.plan, directory)
+
+    @cached_property
+    def needs(self) -> Needs:
+        """What a resumed run needs of its checkpoint; nothing is known where the run cannot be taken apart."""
+        try:
+            with workspace() as directory:
+                return find_needs(self.plan, directory)
+        except Exception as error:  # Worth a note at most: the project's code is called in an unusual order here.
+            return Needs(at=self.plan.at[0], stopped=f"{type(error).__name__}: {error}")
 
     @cached_property
     def kinds(self) -> dict[str, str]:

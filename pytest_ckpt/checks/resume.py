@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from pytest_ckpt.checks.evidence import Evidence
 from pytest_ckpt.checks.judging import in_line, in_words, outcome
 from pytest_ckpt.checks.losses import hard, is_hard
 from pytest_ckpt.checks.outcome import Outcome
 from pytest_ckpt.checks.registry import check
-from pytest_ckpt.diagnosis import Blame, advise
+from pytest_ckpt.diagnosis import Blame, Needs, advise
 from pytest_ckpt.trips import Trip, count_of_steps
 
 _NAME = "resume_is_exact"
@@ -40,7 +42,22 @@ def check_resume_is_exact(evidence: Evidence) -> Outcome:
     if not evidence.training_moves:
         summary = "Nothing changed during training: neither a result of step() nor any component's state."
         return outcome(evidence, _NAME, status="vacuous", summary=summary)
-    return outcome(evidence, _NAME, status="pass")
+    return outcome(evidence, _NAME, status="pass", notes=tuple(_notes(evidence.needs, evidence.plan.steps)))
+
+
+def _notes(needs: Needs, steps: int) -> Iterator[str]:
+    left = count_of_steps(steps - needs.at)
+    if idle := [need.component for need in needs.components if need.verdict == "not needed"]:
+        yield f"The {left} after a resume at step {needs.at} are the same without {_shown(idle)}."
+    if needs.hidden:
+        yield f"Not restored, and the {left} after a resume at step {needs.at} are the same: {_shown(needs.hidden)}."
+    if needs.cut:
+        yield f"{needs.cut} objects were not looked at."
+
+
+def _shown(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
+    return ", ".join(paths[:_SHOWN]) + more
 
 
 @check("resume")

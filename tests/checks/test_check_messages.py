@@ -11,8 +11,9 @@ import pytest
 import torch
 from tiny_program import Program, factory, report_of
 
-from pytest_ckpt import CheckpointFailure, check_training_run
-from pytest_ckpt.checks import CHECKS
+from pytest_ckpt import CheckpointFailure, TrainingRun, check_training_run
+from pytest_ckpt.checks import CHECKS, DEFAULT_GROUPS
+from pytest_ckpt.reporting import report
 
 
 def text(words: str) -> str:
@@ -331,6 +332,92 @@ def test_a_run_that_loads_only_before_it_trains_is_not_accused() -> None:
     )
 
 
+class KeepsALog(Program):
+    """Also notes what no training depends on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log: list[float] = []
+
+    def step(self, i: int) -> float:
+        self.log.append(super().step(i))
+        return self.log[-1]
+
+
+def test_hidden_state_that_nothing_depends_on_is_a_note() -> None:
+    assert report_of(KeepsALog, "resume_is_exact") == text("""
+        Checkpoint checks of tiny: 1 pass.
+
+        PASS resume_is_exact
+        note: Not restored, and the 2 steps after a resume at step 1 are the same: KeepsALog.log.
+    """)
+
+
+class Last:
+    """The number of the last step, which the next one sets anew."""
+
+    def __init__(self) -> None:
+        self.step = -1
+
+    def state_dict(self) -> dict[str, int]:
+        return {"step": self.step}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.step = state["step"]
+
+
+def with_the_last_step() -> TrainingRun:
+    program, last = KeepsALog(), Last()
+
+    def step(i: int) -> float:
+        last.step = i
+        return program.step(i)
+
+    components = {"model": program.model, "optimizer": program.optimizer, "last": last, "count": Count(program)}
+    return TrainingRun(components=components, step=step, name="tiny")
+
+
+class Count:
+    """The count of a program, as a component."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+
+    def state_dict(self) -> dict[str, int]:
+        return {"count": self.program.count}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.program.count = state["count"]
+
+
+def test_a_component_that_no_resumed_run_needs() -> None:
+    outcomes = check_training_run(
+        with_the_last_step,
+        select=["resume_is_exact", "every_component_is_needed"],
+        steps=3,
+        raise_on_failure=False,
+    )
+
+    assert report(outcomes) == text("""
+        Checkpoint checks of tiny: 1 fail, 1 pass.
+
+        FAIL every_component_is_needed [torch]
+        Saved after 1 step, the 2 steps to the end are the same without last.
+            component          restored  a resumed run without it
+            model              yes       parts at step(1)
+            optimizer          yes       parts at step(2)
+            last               yes       is the same
+            count              yes       parts at step(1)
+            count.program.log  no        is the same
+        Leave it out of the checkpoint, or train for as many steps as it takes to matter: steps=.
+        Or, if this is on purpose: expected_failures={"every_component_is_needed": "the reason"}.
+
+        PASS resume_is_exact [torch]
+        note: The 2 steps after a resume at step 1 are the same without last.
+        note: Not restored, and the 2 steps after a resume at step 1 are the same: count.program.log.
+    """)
+
+
 def test_a_failure_raises_its_report() -> None:
     with pytest.raises(CheckpointFailure) as caught:
         check_training_run(factory(ForgetsTheCount), select=["resume_is_exact"], steps=3)
@@ -341,7 +428,9 @@ def test_a_failure_raises_its_report() -> None:
 
 
 def test_a_run_that_has_nothing_to_hide_gets_one_line() -> None:
-    assert report_of(Program, "*") == f"Checkpoint checks of tiny: {len(CHECKS)} pass."
+    count = sum(item.group in DEFAULT_GROUPS for item in CHECKS.values())
+
+    assert report_of(Program, "default") == f"Checkpoint checks of tiny: {count} pass."
 
 
 class ReadingCosts(Program):

@@ -1,0 +1,133 @@
+"""What a resumed run needs of its checkpoint: each component taken away once, and what was never in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from pytest_ckpt.comparison import differ
+from pytest_ckpt.diagnosis.suspects import comparable, find_suspects, graph_of
+from pytest_ckpt.runs import build
+from pytest_ckpt.runs.following import follow_replaced
+from pytest_ckpt.runs.restoring import restore_component
+from pytest_ckpt.spine import first_divergence, save_on_the_way
+from pytest_ckpt.state import capture, freeze
+from pytest_ckpt.state.hidden import Graph
+from pytest_ckpt.trips import FIRST_SEED, Plan, SavedRun, Trajectory, fresh_seed
+
+__all__ = ["Need", "Needs", "find_needs"]
+
+Verdict: TypeAlias = Literal["needed", "for itself", "not needed", "not restored", "not tried"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Need:
+    """What happens to a resumed run without one component.
+
+    Attributes:
+        component: Its name.
+        verdict: ``needed``: the rest of the run becomes another one. ``for itself``: only the component's own
+            state does, as with an average of the weights. ``not needed``: nothing does. ``not restored``: loading
+            changed nothing in it, so there is nothing to take away. ``not tried``: it cannot be reset.
+        step: The first training step that goes another way without it, where one does.
+    """
+
+    component: str
+    verdict: Verdict
+    step: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Needs:
+    """What a resumed run needs.
+
+    Attributes:
+        at: Training steps before saving.
+        components: One entry per component.
+        hidden: Paths of state that training changes and loading does not bring back; gradients aside.
+        cut: How many objects were not looked at.
+        stopped: What stopped the search, if something did.
+    """
+
+    at: int
+    components: tuple[Need, ...] = ()
+    hidden: tuple[str, ...] = ()
+    cut: int = 0
+    stopped: str = ""
+
+
+def find_needs(plan: Plan, directory: Path) -> Needs:
+    """Take one component after the other away from a run that has loaded, and look for what was not saved.
+
+    Args:
+        plan: What to run; the checkpoint in the middle of its ``at`` is loaded once for each component.
+        directory: An empty directory for the checkpoint.
+
+    Raises:
+        CallFailed: If the run cannot be trained or saved.
+    """
+    at = plan.at[len(plan.at) // 2]
+    saved = save_on_the_way(replace(plan, at=(at,)), directory)
+    needs = [_need_of(plan, saved, at, name) for name in saved.trees[at].state]
+    hidden, cut = _unrestored(plan, at, saved.paths[at])
+    return Needs(at=at, components=tuple(needs), hidden=hidden, cut=cut)
+
+
+def _need_of(plan: Plan, saved: SavedRun, at: int, component: str) -> Need:
+    run = build(plan.make_run, fresh_seed(at))
+    before = capture(run.components, hidden=False)
+    try:
+        plan.load(run, saved.paths[at])
+        follow_replaced(run, saved.run)
+        run.steps_done = at
+        loaded = capture(run.components, hidden=False)
+        if not differ(before.state.get(component), loaded.state.get(component), traits=False):
+            return Need(component=component, verdict="not restored")
+        restore_component(component, run.components[component], freeze(before.raw[component]))
+        records = run.train(plan.steps)
+    except Exception:  # It cannot be reset, or the run refuses to go on without it.
+        return Need(component=component, verdict="not tried")
+    end = capture(run.components, hidden=False)
+    divergence = first_divergence(saved.trajectory, Trajectory(start=at, records=records, end=end))
+    if divergence is not None:
+        return Need(component=component, verdict="needed", step=divergence.step)
+    reference = saved.trajectory.end.state
+    changed = {name for name, state in reference.items() if differ(state, end.state.get(name), traits=False)}
+    return Need(component=component, verdict=_VERDICTS[bool(changed - {component}), bool(changed)])
+
+
+# By whether another component ends in another state, and whether any does.
+_VERDICTS: dict[tuple[bool, bool], Verdict] = {
+    (True, True): "needed",
+    (False, True): "for itself",
+    (False, False): "not needed",
+}
+
+
+def _unrestored(plan: Plan, at: int, path: Path) -> tuple[tuple[str, ...], int]:
+    saved = build(plan.make_run, FIRST_SEED)
+    saved.train(at)
+    loaded = build(plan.make_run, fresh_seed(at))
+    plan.load(loaded, path)
+    suspects, cut = find_suspects(saved, loaded)
+    hidden = [s.path for s in suspects if s.seen and not s.declared and not s.ambient and s.mismatch.kind != "sharing"]
+    now, first = graph_of(saved), graph_of(build(plan.make_run, FIRST_SEED))
+    changed = (name for name in hidden if not name.endswith(".grad") and _changes(name, first, now))
+    return tuple(changed), cut
+
+
+def _changes(name: str, first: Graph, now: Graph) -> bool:
+    if name in now.undeclared and name in first.undeclared:
+        before, after = (capture({name: graph.undeclared[name]}, hidden=False).state for graph in (first, now))
+        return differ(before, after, traits=False)
+    if name not in now.slots or _is_of_torch(now.objects.get(now.slots[name].owner)):
+        return False
+    if name not in first.slots:
+        return True
+    return differ(comparable(first.slots[name].value), comparable(now.slots[name].value), traits=False)
+
+
+def _is_of_torch(thing: object) -> bool:
+    # What torch's own classes leave out of their state dicts, such as caches, they make again.
+    return type(thing).__module__.startswith("torch.")
