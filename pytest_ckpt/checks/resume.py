@@ -130,7 +130,8 @@ def _parted(evidence: Evidence, trip: Trip) -> Outcome:
     details = _blame_details(blame)
     if others:
         details.append(f"So it is when saved after {in_words(others)}.")
-    causes = blame.culprits or tuple(m.path for m in blame.suspects if not m.path.endswith(".grad"))
+    seen = tuple(m.path for m in blame.suspects if not m.path.endswith(".grad"))
+    causes = blame.culprits or seen or tuple(path for path, _ in blame.sealed)
     return outcome(
         evidence,
         _NAME,
@@ -170,6 +171,9 @@ def _blame_details(blame: Blame) -> list[str]:
         details.append(f"The search for the cause stopped: {blame.stopped}")
     else:
         details.append("No state that can be seen differs after loading.")
+    if blame.sealed:
+        things = [f"{path} (a {kind})" for path, kind in blame.sealed]
+        details.append(f"May hold what was lost, and cannot be looked into: {_shown(things)}.")
     if blame.cut:
         details.append(f"{blame.cut} objects were not looked at.")
     return details

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_ckpt.comparison import Mismatch, compare
-from pytest_ckpt.diagnosis.suspects import Suspect, find_suspects
+from pytest_ckpt.diagnosis.suspects import Suspect, find_suspects, graph_of
 from pytest_ckpt.runs import LiveRun, build
 from pytest_ckpt.spine import first_divergence
 from pytest_ckpt.state import capture
@@ -30,6 +30,7 @@ class Blame:
         trials: How many runs were resumed to find out.
         cut: How many objects were not looked at.
         stopped: What stopped the search, if something did.
+        sealed: What may hold state and does not show it, where nothing that can be seen is to blame: paths and kinds.
     """
 
     culprits: tuple[str, ...] = ()
@@ -38,6 +39,7 @@ class Blame:
     trials: int = 0
     cut: int = 0
     stopped: str = ""
+    sealed: tuple[tuple[str, str], ...] = ()
 
 
 def find_blame(plan: Plan, at: int, path: Path, reference: Trajectory, unstable: Sequence[str] = ()) -> Blame:
@@ -65,12 +67,13 @@ def find_blame(plan: Plan, at: int, path: Path, reference: Trajectory, unstable:
     suspects = [s for s in suspects if not s.path.startswith("rng.") or s.path in drawn]
     movable = _movable(plan, at, path, suspects)
     if not movable or not agrees(movable):
-        return Blame(suspects=_mismatches(s for s in suspects if s.seen), trials=trials, cut=cut)
+        unseen = tuple(graph_of(saved).sealed.items())
+        return Blame(suspects=_mismatches(s for s in suspects if s.seen), trials=trials, cut=cut, sealed=unseen)
     culprits = smallest(movable, agrees)
     return Blame(
         culprits=tuple(suspect.path for suspect in culprits),
         evidence=_mismatches(culprits),
-        suspects=_mismatches(s for s in suspects if s.seen and s not in culprits),
+        suspects=_mismatches(s for s in suspects if s.seen and s not in culprits and not s.path.endswith(".grad")),
         trials=trials,
         cut=cut,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import threading
 import time
@@ -33,6 +34,7 @@ class BackgroundSaves:
         self._starting = False
         self._threads: list[threading.Thread] = []
         self._processes: list[Any] = []
+        self._commands: list[subprocess.Popen[Any]] = []
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -48,7 +50,14 @@ class BackgroundSaves:
             original_start(thread)
             self._starting = False
 
-        with _replaced(threading.Thread, "start", start), self.yielding():
+        original_init = subprocess.Popen.__init__
+
+        def init(process: subprocess.Popen[Any], *args: Any, **options: Any) -> None:
+            original_init(process, *args, **options)
+            self._commands.append(process)
+
+        starting = _replaced(threading.Thread, "start", start)
+        with starting, _replaced(subprocess.Popen, "__init__", init), self.yielding():
             yield
         self._returned.set()
         self._processes = [process for process in _children() if process not in children]
@@ -92,18 +101,24 @@ class BackgroundSaves:
     def wait(self, directory: Path) -> None:
         """Wait until every thread has ended; workers of a pool live on, so until nothing is written either."""
         self.release()
-        workers = (*self._threads, *self._processes)
-        if not workers:
+        if not (self._threads or self._processes or self._commands):
             return
         deadline = time.monotonic() + _WAIT_SECONDS
         quiet_since, seen = time.monotonic(), _listing(directory)
-        while any(worker.is_alive() for worker in workers) and time.monotonic() < deadline:
+        while self._working and time.monotonic() < deadline:
             time.sleep(0.005)
             if (now := _listing(directory)) != seen:
                 quiet_since, seen = time.monotonic(), now
             elif now and time.monotonic() - quiet_since > _QUIET_SECONDS + _HOLD_SECONDS:
                 break
         self._threads = [thread for thread in self._threads if thread.is_alive()]
+        self._commands = [command for command in self._commands if command.poll() is None]
+
+    @property
+    def _working(self) -> bool:
+        if any(command.poll() is None for command in self._commands):
+            return True
+        return any(worker.is_alive() for worker in (*self._threads, *self._processes))
 
 
 @contextmanager

@@ -6,11 +6,12 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import islice
+from types import BuiltinFunctionType, BuiltinMethodType, FunctionType, GeneratorType, MemberDescriptorType, MethodType
 from typing import Any
 
 import torch
 
-from pytest_ckpt.state.belonging import is_foreign, is_value
+from pytest_ckpt.state.belonging import is_foreign, is_project_module, is_value
 from pytest_ckpt.state.freezing import generator_state, object_attributes
 from pytest_ckpt.state.holding import Assign, Child, children
 from pytest_ckpt.state.naming import is_optimizer_like
@@ -49,6 +50,7 @@ class Graph:
         undeclared: Modules and optimizers that are no component, nor part of one, by path.
         same_as: The first path to the thing at a path; another one where two paths lead to one thing.
         cut: How many objects were not read, at the limit or because they refused.
+        sealed: Things that may hold state and do not show it, by path, to their kind: ``sqlite3.Connection``.
     """
 
     slots: dict[str, Slot]
@@ -56,6 +58,7 @@ class Graph:
     undeclared: dict[str, Any]
     same_as: dict[str, str]
     cut: int
+    sealed: dict[str, str]
 
     def put(self, slot: Slot, value: Any) -> None:
         """Put a value where ``slot``, perhaps of another run's graph, has its place in this one."""
@@ -94,6 +97,7 @@ def walk_graph(components: Mapping[str, Any], functions: Mapping[str, Any]) -> G
         undeclared=undeclared,
         same_as=walk.same_as,
         cut=len(walk.queue) + walk.unread,
+        sealed=walk.sealed,
     )
 
 
@@ -110,6 +114,7 @@ class _Walk:
         self.queue: deque[tuple[Keys, Any]] = deque()
         self.same_as: dict[str, str] = {}
         self.unread = 0
+        self.sealed: dict[str, str] = {}
         self._namesakes: Counter[str] = Counter()
         self._seen: dict[int, str] = {}
 
@@ -127,7 +132,10 @@ class _Walk:
             return
         met_again = id(value) in self._seen
         self.same_as.setdefault(path, self._seen.setdefault(id(value), path))
-        if not (met_again or whole) and (not data or object_attributes(value)):
+        if not met_again and is_sealed(value):
+            self.sealed[path] = _kind(value)
+        # An attribute may be missing in one run and there in the other: what can have any is looked into.
+        if not (met_again or whole) and (not data or hasattr(value, "__dict__")):
             self.queue.append((keys, value))
 
     def drain(self) -> None:
@@ -165,9 +173,33 @@ def is_opaque(value: Any) -> bool:
     return not object_attributes(value)
 
 
+def is_sealed(value: Any) -> bool:
+    """Whether a thing may hold state that nothing here reads: a connection, a cache of results, a handle."""
+    kind = type(value)
+    if hasattr(kind, "cache_info"):
+        return True
+    if kind is object or is_project_module(kind.__module__) or isinstance(value, _READ):
+        return False
+    library = kind.__module__.split(".")[0]
+    if callable(value):
+        return not hasattr(value, "__dict__") and library not in _STATELESS
+    return is_opaque(value)
+
+
+_READ = (type, GeneratorType, FunctionType, MethodType, BuiltinFunctionType, BuiltinMethodType, MemberDescriptorType)
+_STATELESS = ("builtins", "dataclasses", "functools", "numpy", "operator", "torch")
+
+
+def _kind(value: Any) -> str:
+    kind = type(value)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
 def is_plain_data(value: Any, depth: int = 0) -> bool:
     """Whether a container holds nothing but numbers, strings and tensors, so that it is one value."""
     if isinstance(value, Mapping):
+        if not isinstance(value, dict) and len(value) > _LOOK_LIMIT:
+            return False  # It may make its items as they are asked for, without an end.
         items = list(islice(value.values(), _LOOK_LIMIT))
     elif isinstance(value, list | tuple | deque):
         items = list(islice(value, _LOOK_LIMIT))

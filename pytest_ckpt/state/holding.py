@@ -52,7 +52,7 @@ def children(keys: Keys, value: Any) -> Iterator[Child]:
 
 def _item_children(keys: Keys, value: Any) -> Iterator[Child]:
     if isinstance(value, Mapping):
-        for index, (key, item) in enumerate(islice(list(value.items()), _ITEM_LIMIT)):
+        for index, (key, item) in enumerate(list(islice(value.items(), _ITEM_LIMIT))):
             plain = isinstance(key, _PLAIN_KEYS)
             yield (*keys, key if plain else index), item, _item(key)
     elif isinstance(value, list | tuple | deque):

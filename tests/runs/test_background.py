@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -27,9 +29,9 @@ def held(monkeypatch: pytest.MonkeyPatch) -> BackgroundSaves:
 
 @pytest.fixture(autouse=True)
 def _threads_are_as_before() -> Iterator[None]:
-    before = (threading.Thread.start, threading.Thread.join)
+    before = (threading.Thread.start, threading.Thread.join, subprocess.Popen.__init__)
     yield
-    assert (threading.Thread.start, threading.Thread.join) == before
+    assert (threading.Thread.start, threading.Thread.join, subprocess.Popen.__init__) == before
 
 
 def test_a_thread_with_live_tensors_sees_the_next_step(held: BackgroundSaves, tmp_path: Path) -> None:
@@ -166,3 +168,16 @@ def test_nothing_to_wait_for_takes_no_time(held: BackgroundSaves, tmp_path: Path
         time.sleep = original
 
     assert calls == []
+
+
+def test_a_command_that_a_save_starts_is_waited_for(tmp_path: Path) -> None:
+    background = BackgroundSaves()
+    file = tmp_path / "checkpoint"
+    code = "import pathlib, sys, time; time.sleep(0.2); pathlib.Path(sys.argv[1]).write_text('whole')"
+
+    with background.watching():
+        command = subprocess.Popen([sys.executable, "-c", code, str(file)])
+    background.wait(tmp_path)
+
+    assert file.read_text() == "whole"
+    assert command.wait() == 0

@@ -1,0 +1,109 @@
+"""labelled indices of the active learning pool are not restored; the resumed run trains on the first few samples again.
+
+https://github.com/baal-org/baal/issues/10
+"""
+import copy
+import functools
+import itertools
+import json
+import math
+import os
+import random
+from collections import Counter, defaultdict, deque
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from pytest_ckpt import TrainingRun
+
+DOC = 'labelled indices of the active learning pool are not restored; the resumed run trains on the first few samples again.'
+NAMES = ['labelled', 'pool']
+
+
+def batch(i, n=8, d=4):
+    g = torch.Generator().manual_seed(1000 + i)
+    return torch.randn(n, d, generator=g), torch.randn(n, 1, generator=g)
+
+
+class Base:
+    def __init__(self, fixed):
+        self.fixed = fixed
+        self.model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-2)
+        self.setup()
+
+    def setup(self):
+        pass
+
+    def components(self):
+        return {"model": self.model, "optimizer": self.optimizer}
+
+    def loss(self, x, y):
+        return (self.model(x) - y).pow(2).mean()
+
+    def update(self, loss):
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+    def extra(self):
+        return {}
+
+    def restore(self, extra):
+        pass
+
+    def save(self, path):
+        torch.save({"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
+                    "extra": self.extra() if self.fixed else {}}, path)
+
+    def load(self, path):
+        ck = torch.load(path, weights_only=False)
+        self.model.load_state_dict(ck["model"])
+        self.optimizer.load_state_dict(ck["optimizer"])
+        if self.fixed:
+            self.restore(ck["extra"])
+
+
+class Pool:
+    def __init__(self, n):
+        self.labelled = np.zeros(n, dtype=bool)
+        self.labelled[:2] = True
+
+    def label(self, k):
+        self.labelled[k] = True
+
+class Trainer(Base):
+    def setup(self):
+        self.pool = Pool(12)
+        g = torch.Generator().manual_seed(2)
+        self.x = torch.randn(12, 4, generator=g)
+
+    def step(self, i):
+        known = torch.from_numpy(self.pool.labelled)
+        out = self.update(self.loss(self.x[known], self.x[known].sum(1, keepdim=True)))
+        with torch.no_grad():
+            score = self.model(self.x).abs().squeeze(1).masked_fill(known, -1)
+        self.pool.label(int(score.argmax()))
+        return out
+
+    def extra(self):
+        return {"l": self.pool.labelled}
+
+    def restore(self, extra):
+        self.pool.labelled = extra["l"]
+
+
+def make_run(fixed):
+    t = Trainer(fixed)
+    return TrainingRun(components=t.components, step=t.step, save=t.save, load=t.load)
+
+
+def make_buggy():
+    return make_run(False)
+
+
+def make_fixed():
+    return make_run(True)

@@ -1,0 +1,109 @@
+"""The precision matrix of a Bayesian last layer is a numpy array on the head; the head weighs new data wrongly after a resume.
+
+Modelled on what scripts of this kind do.
+"""
+import copy
+import functools
+import itertools
+import json
+import math
+import os
+import random
+from collections import Counter, defaultdict, deque
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from pytest_ckpt import TrainingRun
+
+DOC = 'The precision matrix of a Bayesian last layer is a numpy array on the head; the head weighs new data wrongly after a resume.'
+NAMES = ['precision']
+
+
+def batch(i, n=8, d=4):
+    g = torch.Generator().manual_seed(1000 + i)
+    return torch.randn(n, d, generator=g), torch.randn(n, 1, generator=g)
+
+
+class Base:
+    def __init__(self, fixed):
+        self.fixed = fixed
+        self.model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-2)
+        self.setup()
+
+    def setup(self):
+        pass
+
+    def components(self):
+        return {"model": self.model, "optimizer": self.optimizer}
+
+    def loss(self, x, y):
+        return (self.model(x) - y).pow(2).mean()
+
+    def update(self, loss):
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+    def extra(self):
+        return {}
+
+    def restore(self, extra):
+        pass
+
+    def save(self, path):
+        torch.save({"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
+                    "extra": self.extra() if self.fixed else {}}, path)
+
+    def load(self, path):
+        ck = torch.load(path, weights_only=False)
+        self.model.load_state_dict(ck["model"])
+        self.optimizer.load_state_dict(ck["optimizer"])
+        if self.fixed:
+            self.restore(ck["extra"])
+
+
+class BayesianHead:
+    def __init__(self, d):
+        self.precision, self.b = np.eye(d), np.zeros(d)
+
+    def update(self, phi, y):
+        self.precision += phi.T @ phi
+        self.b += phi.T @ y
+
+    def mean(self):
+        return np.linalg.solve(self.precision, self.b)
+
+class Trainer(Base):
+    def setup(self):
+        self.head = BayesianHead(8)
+
+    def step(self, i):
+        x, y = batch(i)
+        phi = torch.tanh(self.model[0](x))
+        self.head.update(phi.detach().double().numpy(), y[:, 0].double().numpy())
+        out = phi @ torch.from_numpy(self.head.mean()).float()
+        return self.update((out - y[:, 0]).pow(2).mean() + 0 * self.model(x).sum())
+
+    def extra(self):
+        return {"p": self.head.precision, "b": self.head.b}
+
+    def restore(self, extra):
+        self.head.precision, self.head.b = extra["p"], extra["b"]
+
+
+def make_run(fixed):
+    t = Trainer(fixed)
+    return TrainingRun(components=t.components, step=t.step, save=t.save, load=t.load)
+
+
+def make_buggy():
+    return make_run(False)
+
+
+def make_fixed():
+    return make_run(True)

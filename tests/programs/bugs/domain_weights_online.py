@@ -1,0 +1,108 @@
+"""Domains are mixed by online DoReMi weights, a tensor of the mixture dataset that nobody saves.
+
+Modelled on what scripts of this kind do.
+"""
+import copy
+import functools
+import itertools
+import json
+import math
+import os
+import random
+from collections import Counter, defaultdict, deque
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from pytest_ckpt import TrainingRun
+
+DOC = 'Domains are mixed by online DoReMi weights, a tensor of the mixture dataset that nobody saves.'
+NAMES = ['domain_weights']
+
+
+def batch(i, n=8, d=4):
+    g = torch.Generator().manual_seed(1000 + i)
+    return torch.randn(n, d, generator=g), torch.randn(n, 1, generator=g)
+
+
+class Base:
+    def __init__(self, fixed):
+        self.fixed = fixed
+        self.model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-2)
+        self.setup()
+
+    def setup(self):
+        pass
+
+    def components(self):
+        return {"model": self.model, "optimizer": self.optimizer}
+
+    def loss(self, x, y):
+        return (self.model(x) - y).pow(2).mean()
+
+    def update(self, loss):
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+    def extra(self):
+        return {}
+
+    def restore(self, extra):
+        pass
+
+    def save(self, path):
+        torch.save({"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
+                    "extra": self.extra() if self.fixed else {}}, path)
+
+    def load(self, path):
+        ck = torch.load(path, weights_only=False)
+        self.model.load_state_dict(ck["model"])
+        self.optimizer.load_state_dict(ck["optimizer"])
+        if self.fixed:
+            self.restore(ck["extra"])
+
+
+class Mixture(torch.utils.data.IterableDataset):
+    def __init__(self):
+        self.domain_weights = torch.ones(3) / 3
+
+    def __iter__(self):
+        while True:
+            yield int(self.domain_weights.argmax())
+
+class Trainer(Base):
+    def setup(self):
+        self.mixture = Mixture()
+        self.iterator = iter(self.mixture)
+
+    def step(self, i):
+        d = next(self.iterator)
+        loss = self.loss(*batch(100 * d + i)) * float(self.mixture.domain_weights[d]) * 3
+        with torch.no_grad():
+            self.mixture.domain_weights[d] *= 0.5 + 0.2 * math.tanh(loss.item())
+            self.mixture.domain_weights /= self.mixture.domain_weights.sum()
+        return self.update(loss)
+
+    def extra(self):
+        return {"w": self.mixture.domain_weights.clone()}
+
+    def restore(self, extra):
+        self.mixture.domain_weights.copy_(extra["w"])
+
+
+def make_run(fixed):
+    t = Trainer(fixed)
+    return TrainingRun(components=t.components, step=t.step, save=t.save, load=t.load)
+
+
+def make_buggy():
+    return make_run(False)
+
+
+def make_fixed():
+    return make_run(True)

@@ -1,0 +1,105 @@
+"""log_variance of the loss module is in the optimizer and not in the checkpoint.
+
+https://github.com/NCAR/miles-credit/issues/473
+"""
+import copy
+import functools
+import itertools
+import json
+import math
+import os
+import random
+from collections import Counter, defaultdict, deque
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from pytest_ckpt import TrainingRun
+
+DOC = 'log_variance of the loss module is in the optimizer and not in the checkpoint.'
+NAMES = ['log_variance']
+
+
+def batch(i, n=8, d=4):
+    g = torch.Generator().manual_seed(1000 + i)
+    return torch.randn(n, d, generator=g), torch.randn(n, 1, generator=g)
+
+
+class Base:
+    def __init__(self, fixed):
+        self.fixed = fixed
+        self.model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-2)
+        self.setup()
+
+    def setup(self):
+        pass
+
+    def components(self):
+        return {"model": self.model, "optimizer": self.optimizer}
+
+    def loss(self, x, y):
+        return (self.model(x) - y).pow(2).mean()
+
+    def update(self, loss):
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+    def extra(self):
+        return {}
+
+    def restore(self, extra):
+        pass
+
+    def save(self, path):
+        torch.save({"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
+                    "extra": self.extra() if self.fixed else {}}, path)
+
+    def load(self, path):
+        ck = torch.load(path, weights_only=False)
+        self.model.load_state_dict(ck["model"])
+        self.optimizer.load_state_dict(ck["optimizer"])
+        if self.fixed:
+            self.restore(ck["extra"])
+
+
+class BaseLoss(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.log_variance = nn.Parameter(torch.zeros(2))
+
+    def forward(self, a, b):
+        l = torch.stack([(a - b).pow(2).mean(), (a - b).abs().mean()])
+        return (l * (-self.log_variance).exp() + self.log_variance).sum()
+
+class Trainer(Base):
+    def setup(self):
+        self.criterion = BaseLoss()
+        self.optimizer = torch.optim.Adam([*self.model.parameters(), *self.criterion.parameters()], lr=1e-2)
+
+    def step(self, i):
+        x, y = batch(i)
+        return self.update(self.criterion(self.model(x), y))
+
+    def extra(self):
+        return self.criterion.state_dict()
+
+    def restore(self, extra):
+        self.criterion.load_state_dict(extra)
+
+
+def make_run(fixed):
+    t = Trainer(fixed)
+    return TrainingRun(components=t.components, step=t.step, save=t.save, load=t.load)
+
+
+def make_buggy():
+    return make_run(False)
+
+
+def make_fixed():
+    return make_run(True)

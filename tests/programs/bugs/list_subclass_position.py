@@ -1,0 +1,116 @@
+"""The ring buffer is a list subclass; its items are pickled as a plain list and the write position is lost.
+
+Modelled on what scripts of this kind do.
+"""
+import copy
+import functools
+import itertools
+import json
+import math
+import os
+import random
+from collections import Counter, defaultdict, deque
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from pytest_ckpt import TrainingRun
+
+DOC = 'The ring buffer is a list subclass; its items are pickled as a plain list and the write position is lost.'
+NAMES = ['position']
+
+
+def batch(i, n=8, d=4):
+    g = torch.Generator().manual_seed(1000 + i)
+    return torch.randn(n, d, generator=g), torch.randn(n, 1, generator=g)
+
+
+class Base:
+    def __init__(self, fixed):
+        self.fixed = fixed
+        self.model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-2)
+        self.setup()
+
+    def setup(self):
+        pass
+
+    def components(self):
+        return {"model": self.model, "optimizer": self.optimizer}
+
+    def loss(self, x, y):
+        return (self.model(x) - y).pow(2).mean()
+
+    def update(self, loss):
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+    def extra(self):
+        return {}
+
+    def restore(self, extra):
+        pass
+
+    def save(self, path):
+        torch.save({"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
+                    "extra": self.extra() if self.fixed else {}}, path)
+
+    def load(self, path):
+        ck = torch.load(path, weights_only=False)
+        self.model.load_state_dict(ck["model"])
+        self.optimizer.load_state_dict(ck["optimizer"])
+        if self.fixed:
+            self.restore(ck["extra"])
+
+
+class Ring(list):
+    capacity = 3
+
+    def __init__(self, items=(), position=0):
+        super().__init__(items)
+        self.position = position
+
+    def push(self, item):
+        if len(self) < self.capacity:
+            self.append(item)
+        else:
+            self[self.position % self.capacity] = item
+        self.position += 1
+
+class Trainer(Base):
+    def setup(self):
+        self.ring = Ring()
+
+    def step(self, i):
+        self.ring.push(batch(i))
+        x = torch.cat([b[0] for b in self.ring])
+        y = torch.cat([b[1] for b in self.ring])
+        w = torch.linspace(0.5, 1.5, len(x)).unsqueeze(1)
+        return self.update((w * (self.model(x) - y).pow(2)).mean())
+
+    def save(self, path):
+        torch.save({"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
+                    "ring": list(self.ring), "position": self.ring.position}, path)
+
+    def load(self, path):
+        ck = torch.load(path)
+        self.model.load_state_dict(ck["model"])
+        self.optimizer.load_state_dict(ck["optimizer"])
+        self.ring = Ring(ck["ring"], ck["position"] if self.fixed else len(ck["ring"]))
+
+
+def make_run(fixed):
+    t = Trainer(fixed)
+    return TrainingRun(components=t.components, step=t.step, save=t.save, load=t.load)
+
+
+def make_buggy():
+    return make_run(False)
+
+
+def make_fixed():
+    return make_run(True)

@@ -1,0 +1,109 @@
+"""Online label smoothing accumulates soft labels per class in a tensor of the loss; it is uniform after a resume.
+
+Modelled on what scripts of this kind do.
+"""
+import copy
+import functools
+import itertools
+import json
+import math
+import os
+import random
+from collections import Counter, defaultdict, deque
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from pytest_ckpt import TrainingRun
+
+DOC = 'Online label smoothing accumulates soft labels per class in a tensor of the loss; it is uniform after a resume.'
+NAMES = ['supervise', 'soft']
+
+
+def batch(i, n=8, d=4):
+    g = torch.Generator().manual_seed(1000 + i)
+    return torch.randn(n, d, generator=g), torch.randn(n, 1, generator=g)
+
+
+class Base:
+    def __init__(self, fixed):
+        self.fixed = fixed
+        self.model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-2)
+        self.setup()
+
+    def setup(self):
+        pass
+
+    def components(self):
+        return {"model": self.model, "optimizer": self.optimizer}
+
+    def loss(self, x, y):
+        return (self.model(x) - y).pow(2).mean()
+
+    def update(self, loss):
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+    def extra(self):
+        return {}
+
+    def restore(self, extra):
+        pass
+
+    def save(self, path):
+        torch.save({"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
+                    "extra": self.extra() if self.fixed else {}}, path)
+
+    def load(self, path):
+        ck = torch.load(path, weights_only=False)
+        self.model.load_state_dict(ck["model"])
+        self.optimizer.load_state_dict(ck["optimizer"])
+        if self.fixed:
+            self.restore(ck["extra"])
+
+
+class OnlineLabelSmoothing(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.supervise = torch.ones(3, 3) / 3
+
+    def forward(self, logits, target):
+        loss = -(self.supervise[target] * logits.log_softmax(1)).sum(1).mean()
+        with torch.no_grad():
+            for t, p in zip(target, logits.softmax(1)):
+                self.supervise[t] = 0.5 * self.supervise[t] + 0.5 * p
+        return loss
+
+class Trainer(Base):
+    def setup(self):
+        self.model = nn.Linear(4, 3)
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-2)
+        self.criterion = OnlineLabelSmoothing()
+
+    def step(self, i):
+        x, y = batch(i)
+        return self.update(self.criterion(self.model(x), (y[:, 0] > 0).long() + (y[:, 0] > 1).long()))
+
+    def extra(self):
+        return {"s": self.criterion.supervise}
+
+    def restore(self, extra):
+        self.criterion.supervise = extra["s"]
+
+
+def make_run(fixed):
+    t = Trainer(fixed)
+    return TrainingRun(components=t.components, step=t.step, save=t.save, load=t.load)
+
+
+def make_buggy():
+    return make_run(False)
+
+
+def make_fixed():
+    return make_run(True)

@@ -1,0 +1,103 @@
+"""Class weights go through json.dump(sort_keys=True); sampling walks the dict in insertion order, which is another one afterwards.
+
+Modelled on what scripts of this kind do.
+"""
+import copy
+import functools
+import itertools
+import json
+import math
+import os
+import random
+from collections import Counter, defaultdict, deque
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from pytest_ckpt import TrainingRun
+
+DOC = 'Class weights go through json.dump(sort_keys=True); sampling walks the dict in insertion order, which is another one afterwards.'
+NAMES = ['weights', 'order']
+
+
+def batch(i, n=8, d=4):
+    g = torch.Generator().manual_seed(1000 + i)
+    return torch.randn(n, d, generator=g), torch.randn(n, 1, generator=g)
+
+
+class Base:
+    def __init__(self, fixed):
+        self.fixed = fixed
+        self.model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-2)
+        self.setup()
+
+    def setup(self):
+        pass
+
+    def components(self):
+        return {"model": self.model, "optimizer": self.optimizer}
+
+    def loss(self, x, y):
+        return (self.model(x) - y).pow(2).mean()
+
+    def update(self, loss):
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+    def extra(self):
+        return {}
+
+    def restore(self, extra):
+        pass
+
+    def save(self, path):
+        torch.save({"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
+                    "extra": self.extra() if self.fixed else {}}, path)
+
+    def load(self, path):
+        ck = torch.load(path, weights_only=False)
+        self.model.load_state_dict(ck["model"])
+        self.optimizer.load_state_dict(ck["optimizer"])
+        if self.fixed:
+            self.restore(ck["extra"])
+
+
+class Trainer(Base):
+    def setup(self):
+        self.weights = {"zebra": 1.0, "cat": 2.0, "ant": 3.0}
+
+    def step(self, i):
+        names = list(self.weights)
+        name = names[i % 3]
+        x, y = batch(100 * i + len(name) + ord(name[0]))
+        loss = self.loss(x, y)
+        self.weights[name] = loss.item()
+        return self.update(loss)
+
+    def save(self, path):
+        super().save(path)
+        with open(str(path) + ".json", "w") as f:
+            json.dump(self.weights, f, sort_keys=not self.fixed)
+
+    def load(self, path):
+        super().load(path)
+        with open(str(path) + ".json") as f:
+            self.weights = json.load(f)
+
+
+def make_run(fixed):
+    t = Trainer(fixed)
+    return TrainingRun(components=t.components, step=t.step, save=t.save, load=t.load)
+
+
+def make_buggy():
+    return make_run(False)
+
+
+def make_fixed():
+    return make_run(True)

@@ -1,0 +1,116 @@
+"""The same, with the stream as a component: after a load its state_dict() no longer moves.
+
+https://github.com/huggingface/datasets/issues/8308
+"""
+import copy
+import functools
+import itertools
+import json
+import math
+import os
+import random
+from collections import Counter, defaultdict, deque
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from pytest_ckpt import TrainingRun
+
+DOC = 'The same, with the stream as a component: after a load its state_dict() no longer moves.'
+NAMES = ['stream']
+
+
+def batch(i, n=8, d=4):
+    g = torch.Generator().manual_seed(1000 + i)
+    return torch.randn(n, d, generator=g), torch.randn(n, 1, generator=g)
+
+
+class Base:
+    def __init__(self, fixed):
+        self.fixed = fixed
+        self.model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-2)
+        self.setup()
+
+    def setup(self):
+        pass
+
+    def components(self):
+        return {"model": self.model, "optimizer": self.optimizer}
+
+    def loss(self, x, y):
+        return (self.model(x) - y).pow(2).mean()
+
+    def update(self, loss):
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+    def extra(self):
+        return {}
+
+    def restore(self, extra):
+        pass
+
+    def save(self, path):
+        torch.save({"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
+                    "extra": self.extra() if self.fixed else {}}, path)
+
+    def load(self, path):
+        ck = torch.load(path, weights_only=False)
+        self.model.load_state_dict(ck["model"])
+        self.optimizer.load_state_dict(ck["optimizer"])
+        if self.fixed:
+            self.restore(ck["extra"])
+
+
+class Stream:
+    def __init__(self, fixed):
+        self.fixed = fixed
+        self.live = {"index": 0}
+        self.shown = self.live
+
+    def next(self):
+        self.live["index"] += 1
+        return self.live["index"]
+
+    def state_dict(self):
+        return dict(self.shown)
+
+    def load_state_dict(self, state):
+        self.live = dict(state)
+        self.shown = self.live if self.fixed else dict(state)
+
+class Trainer(Base):
+    def setup(self):
+        self.stream = Stream(self.fixed)
+
+    def components(self):
+        return {"model": self.model, "optimizer": self.optimizer, "stream": self.stream}
+
+    def step(self, i):
+        return self.update(self.loss(*batch(self.stream.next())))
+
+    def save(self, path):
+        torch.save({k: c.state_dict() for k, c in self.components().items()}, path)
+
+    def load(self, path):
+        ck = torch.load(path)
+        for k, c in self.components().items():
+            c.load_state_dict(ck[k])
+
+
+def make_run(fixed):
+    t = Trainer(fixed)
+    return TrainingRun(components=t.components, step=t.step, save=t.save, load=t.load)
+
+
+def make_buggy():
+    return make_run(False)
+
+
+def make_fixed():
+    return make_run(True)

@@ -1,0 +1,112 @@
+"""Sophia refreshes its Hessian every k-th step by a counter that is a plain attribute of the optimizer.
+
+Modelled on what scripts of this kind do.
+"""
+import copy
+import functools
+import itertools
+import json
+import math
+import os
+import random
+from collections import Counter, defaultdict, deque
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from pytest_ckpt import TrainingRun
+
+DOC = 'Sophia refreshes its Hessian every k-th step by a counter that is a plain attribute of the optimizer.'
+NAMES = ['iter_num']
+
+
+def batch(i, n=8, d=4):
+    g = torch.Generator().manual_seed(1000 + i)
+    return torch.randn(n, d, generator=g), torch.randn(n, 1, generator=g)
+
+
+class Base:
+    def __init__(self, fixed):
+        self.fixed = fixed
+        self.model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-2)
+        self.setup()
+
+    def setup(self):
+        pass
+
+    def components(self):
+        return {"model": self.model, "optimizer": self.optimizer}
+
+    def loss(self, x, y):
+        return (self.model(x) - y).pow(2).mean()
+
+    def update(self, loss):
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+    def extra(self):
+        return {}
+
+    def restore(self, extra):
+        pass
+
+    def save(self, path):
+        torch.save({"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
+                    "extra": self.extra() if self.fixed else {}}, path)
+
+    def load(self, path):
+        ck = torch.load(path, weights_only=False)
+        self.model.load_state_dict(ck["model"])
+        self.optimizer.load_state_dict(ck["optimizer"])
+        if self.fixed:
+            self.restore(ck["extra"])
+
+
+class Sophia(torch.optim.Optimizer):
+    def __init__(self, params, lr=0.02, k=3):
+        super().__init__(params, dict(lr=lr))
+        self.iter_num, self.k = 0, k
+
+    @torch.no_grad()
+    def step(self):
+        for g in self.param_groups:
+            for p in g["params"]:
+                s = self.state[p]
+                if not s:
+                    s["m"], s["h"] = torch.zeros_like(p), torch.ones_like(p)
+                s["m"].lerp_(p.grad, 0.1)
+                if self.iter_num % self.k == 0:
+                    s["h"].lerp_(p.grad.square(), 0.5)
+                p.sub_((s["m"] / s["h"].clamp(min=1e-2)).clamp(-1, 1), alpha=g["lr"])
+        self.iter_num += 1
+
+class Trainer(Base):
+    def setup(self):
+        self.optimizer = Sophia(self.model.parameters())
+
+    def step(self, i):
+        return self.update(self.loss(*batch(i)))
+
+    def extra(self):
+        return {"n": self.optimizer.iter_num}
+
+    def restore(self, extra):
+        self.optimizer.iter_num = extra["n"]
+
+
+def make_run(fixed):
+    t = Trainer(fixed)
+    return TrainingRun(components=t.components, step=t.step, save=t.save, load=t.load)
+
+
+def make_buggy():
+    return make_run(False)
+
+
+def make_fixed():
+    return make_run(True)

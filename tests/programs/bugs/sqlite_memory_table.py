@@ -1,0 +1,101 @@
+"""Per sample losses are kept in an in-memory sqlite table and choose the next batch; the checkpoint has no copy of it.
+
+Modelled on what scripts of this kind do.
+"""
+import copy
+import functools
+import itertools
+import json
+import math
+import os
+import random
+from collections import Counter, defaultdict, deque
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from pytest_ckpt import TrainingRun
+
+DOC = 'Per sample losses are kept in an in-memory sqlite table and choose the next batch; the checkpoint has no copy of it.'
+NAMES = ['db', 'sqlite', 'losses']
+
+
+def batch(i, n=8, d=4):
+    g = torch.Generator().manual_seed(1000 + i)
+    return torch.randn(n, d, generator=g), torch.randn(n, 1, generator=g)
+
+
+class Base:
+    def __init__(self, fixed):
+        self.fixed = fixed
+        self.model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-2)
+        self.setup()
+
+    def setup(self):
+        pass
+
+    def components(self):
+        return {"model": self.model, "optimizer": self.optimizer}
+
+    def loss(self, x, y):
+        return (self.model(x) - y).pow(2).mean()
+
+    def update(self, loss):
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+    def extra(self):
+        return {}
+
+    def restore(self, extra):
+        pass
+
+    def save(self, path):
+        torch.save({"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
+                    "extra": self.extra() if self.fixed else {}}, path)
+
+    def load(self, path):
+        ck = torch.load(path, weights_only=False)
+        self.model.load_state_dict(ck["model"])
+        self.optimizer.load_state_dict(ck["optimizer"])
+        if self.fixed:
+            self.restore(ck["extra"])
+
+
+import sqlite3
+
+class Trainer(Base):
+    def setup(self):
+        self.db = sqlite3.connect(":memory:")
+        self.db.execute("create table losses (sample integer primary key, loss real)")
+        self.db.executemany("insert into losses values (?, ?)", [(k, 10.0 + k) for k in range(6)])
+
+    def step(self, i):
+        (sample,) = self.db.execute("select sample from losses order by loss desc limit 1").fetchone()
+        loss = self.loss(*batch(sample))
+        self.db.execute("update losses set loss = ? where sample = ?", (loss.item(), sample))
+        return self.update(loss)
+
+    def extra(self):
+        return {"rows": self.db.execute("select * from losses").fetchall()}
+
+    def restore(self, extra):
+        self.db.executemany("replace into losses values (?, ?)", extra["rows"])
+
+
+def make_run(fixed):
+    t = Trainer(fixed)
+    return TrainingRun(components=t.components, step=t.step, save=t.save, load=t.load)
+
+
+def make_buggy():
+    return make_run(False)
+
+
+def make_fixed():
+    return make_run(True)

@@ -1,0 +1,97 @@
+"""The WeightedRandomSampler's weights are raised for hard samples; a fresh sampler has equal ones.
+
+Modelled on what scripts of this kind do.
+"""
+import copy
+import functools
+import itertools
+import json
+import math
+import os
+import random
+from collections import Counter, defaultdict, deque
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from pytest_ckpt import TrainingRun
+
+DOC = "The WeightedRandomSampler's weights are raised for hard samples; a fresh sampler has equal ones."
+NAMES = ['weights']
+
+
+def batch(i, n=8, d=4):
+    g = torch.Generator().manual_seed(1000 + i)
+    return torch.randn(n, d, generator=g), torch.randn(n, 1, generator=g)
+
+
+class Base:
+    def __init__(self, fixed):
+        self.fixed = fixed
+        self.model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-2)
+        self.setup()
+
+    def setup(self):
+        pass
+
+    def components(self):
+        return {"model": self.model, "optimizer": self.optimizer}
+
+    def loss(self, x, y):
+        return (self.model(x) - y).pow(2).mean()
+
+    def update(self, loss):
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+    def extra(self):
+        return {}
+
+    def restore(self, extra):
+        pass
+
+    def save(self, path):
+        torch.save({"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
+                    "extra": self.extra() if self.fixed else {}}, path)
+
+    def load(self, path):
+        ck = torch.load(path, weights_only=False)
+        self.model.load_state_dict(ck["model"])
+        self.optimizer.load_state_dict(ck["optimizer"])
+        if self.fixed:
+            self.restore(ck["extra"])
+
+
+class Trainer(Base):
+    def setup(self):
+        self.sampler = torch.utils.data.WeightedRandomSampler([1.0] * 6, 1)
+
+    def step(self, i):
+        k = int((self.sampler.weights * torch.linspace(1, 0.9, 6, dtype=torch.float64)).argmax())
+        loss = self.loss(*batch(k))
+        self.sampler.weights[k] *= 0.6 + 0.1 * math.tanh(loss.item())
+        return self.update(loss)
+
+    def extra(self):
+        return {"w": self.sampler.weights.clone()}
+
+    def restore(self, extra):
+        self.sampler.weights.copy_(extra["w"])
+
+
+def make_run(fixed):
+    t = Trainer(fixed)
+    return TrainingRun(components=t.components, step=t.step, save=t.save, load=t.load)
+
+
+def make_buggy():
+    return make_run(False)
+
+
+def make_fixed():
+    return make_run(True)

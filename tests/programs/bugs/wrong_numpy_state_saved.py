@@ -1,0 +1,114 @@
+"""The curriculum sampler draws from its own default_rng but saves np.random.get_state().
+
+https://github.com/deepspeedai/DeepSpeed/issues/8405
+"""
+import copy
+import functools
+import itertools
+import json
+import math
+import os
+import random
+from collections import Counter, defaultdict, deque
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from pytest_ckpt import TrainingRun
+
+DOC = 'The curriculum sampler draws from its own default_rng but saves np.random.get_state().'
+NAMES = ['np_rng']
+
+
+def batch(i, n=8, d=4):
+    g = torch.Generator().manual_seed(1000 + i)
+    return torch.randn(n, d, generator=g), torch.randn(n, 1, generator=g)
+
+
+class Base:
+    def __init__(self, fixed):
+        self.fixed = fixed
+        self.model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-2)
+        self.setup()
+
+    def setup(self):
+        pass
+
+    def components(self):
+        return {"model": self.model, "optimizer": self.optimizer}
+
+    def loss(self, x, y):
+        return (self.model(x) - y).pow(2).mean()
+
+    def update(self, loss):
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+    def extra(self):
+        return {}
+
+    def restore(self, extra):
+        pass
+
+    def save(self, path):
+        torch.save({"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
+                    "extra": self.extra() if self.fixed else {}}, path)
+
+    def load(self, path):
+        ck = torch.load(path, weights_only=False)
+        self.model.load_state_dict(ck["model"])
+        self.optimizer.load_state_dict(ck["optimizer"])
+        if self.fixed:
+            self.restore(ck["extra"])
+
+
+class DataSampler:
+    def __init__(self, fixed):
+        self.fixed = fixed
+        self.np_rng = np.random.default_rng(1234)
+
+    def draw(self):
+        return int(self.np_rng.integers(60))
+
+    def state(self):
+        return self.np_rng.bit_generator.state if self.fixed else np.random.get_state()
+
+    def restore(self, state):
+        if self.fixed:
+            self.np_rng.bit_generator.state = state
+        else:
+            np.random.set_state(state)
+
+class Trainer(Base):
+    def setup(self):
+        self.sampler = DataSampler(self.fixed)
+
+    def step(self, i):
+        return self.update(self.loss(*batch(self.sampler.draw())))
+
+    def save(self, path):
+        torch.save({"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "s": self.sampler.state()}, path)
+
+    def load(self, path):
+        ck = torch.load(path, weights_only=False)
+        self.model.load_state_dict(ck["model"])
+        self.optimizer.load_state_dict(ck["optimizer"])
+        self.sampler.restore(ck["s"])
+
+
+def make_run(fixed):
+    t = Trainer(fixed)
+    return TrainingRun(components=t.components, step=t.step, save=t.save, load=t.load)
+
+
+def make_buggy():
+    return make_run(False)
+
+
+def make_fixed():
+    return make_run(True)

@@ -1,0 +1,99 @@
+"""A dataset is a Mapping over all integers; asking for all its values never ends."""
+import copy
+import functools
+import itertools
+import json
+import math
+import os
+import pathlib
+import random
+import threading
+import time
+from collections import Counter, defaultdict, deque
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from pytest_ckpt import TrainingRun
+
+
+def batch(i, n=8, d=4):
+    g = torch.Generator().manual_seed(1000 + i)
+    return torch.randn(n, d, generator=g), torch.randn(n, 1, generator=g)
+
+
+class Base:
+    def __init__(self):
+        self.model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-2)
+        self.setup()
+
+    def setup(self):
+        pass
+
+    def components(self):
+        return {"model": self.model, "optimizer": self.optimizer}
+
+    def loss(self, x, y):
+        return (self.model(x) - y).pow(2).mean()
+
+    def update(self, loss):
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+    def step(self, i):
+        return self.update(self.loss(*batch(i)))
+
+    def extra(self):
+        return {}
+
+    def restore(self, extra):
+        pass
+
+    def payload(self):
+        return {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "extra": self.extra()}
+
+    def accept(self, ck):
+        self.model.load_state_dict(ck["model"])
+        self.optimizer.load_state_dict(ck["optimizer"])
+        self.restore(ck["extra"])
+
+    def save(self, path):
+        torch.save(self.payload(), path)
+
+    def load(self, path):
+        self.accept(torch.load(path, weights_only=False))
+
+
+class AllSeeds(Mapping):
+    asked = 0
+
+    def __getitem__(self, k):
+        return torch.Generator().manual_seed(k).initial_seed() % 97 / 97
+
+    def __iter__(self):
+        for k in itertools.count():
+            if k > 300_000:
+                raise SystemExit("somebody walks an endless mapping")
+            yield k
+
+    def __len__(self):
+        return 2 ** 40
+
+class Trainer(Base):
+    def setup(self):
+        self.noise = AllSeeds()
+
+    def step(self, i):
+        x, y = batch(i)
+        return self.update(self.loss(x + self.noise[i], y))
+
+
+def make_run():
+    t = Trainer()
+    return TrainingRun(components=t.components, step=t.step, save=t.save, load=t.load)

@@ -1,0 +1,110 @@
+"""A scripted, a traced and an fx module."""
+import copy
+import functools
+import itertools
+import json
+import math
+import os
+import pathlib
+import random
+import threading
+import time
+from collections import Counter, defaultdict, deque
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from pytest_ckpt import TrainingRun
+
+
+def batch(i, n=8, d=4):
+    g = torch.Generator().manual_seed(1000 + i)
+    return torch.randn(n, d, generator=g), torch.randn(n, 1, generator=g)
+
+
+class Base:
+    def __init__(self):
+        self.model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-2)
+        self.setup()
+
+    def setup(self):
+        pass
+
+    def components(self):
+        return {"model": self.model, "optimizer": self.optimizer}
+
+    def loss(self, x, y):
+        return (self.model(x) - y).pow(2).mean()
+
+    def update(self, loss):
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+    def step(self, i):
+        return self.update(self.loss(*batch(i)))
+
+    def extra(self):
+        return {}
+
+    def restore(self, extra):
+        pass
+
+    def payload(self):
+        return {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "extra": self.extra()}
+
+    def accept(self, ck):
+        self.model.load_state_dict(ck["model"])
+        self.optimizer.load_state_dict(ck["optimizer"])
+        self.restore(ck["extra"])
+
+    def save(self, path):
+        torch.save(self.payload(), path)
+
+    def load(self, path):
+        self.accept(torch.load(path, weights_only=False))
+
+
+class Plain(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Linear(4, 4)
+        self.register_buffer("scale", torch.ones(4), persistent=False)
+
+    def forward(self, x):
+        return self.a(x).tanh().sum(1, keepdim=True) * self.scale[0]
+
+class Jit(Base):
+    def setup(self):
+        self.model = torch.jit.script(Plain())
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-2)
+
+class Traced(Base):
+    def setup(self):
+        self.model = torch.jit.trace(Plain(), torch.zeros(2, 4))
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-2)
+
+class Fx(Base):
+    def setup(self):
+        self.model = torch.fx.symbolic_trace(Plain())
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-2)
+
+def run_of(cls):
+    t = cls()
+    return TrainingRun(components=t.components, step=t.step, save=t.save, load=t.load, predict=lambda: t.model(torch.ones(2, 4)))
+
+def make_jit():
+    return run_of(Jit)
+
+def make_traced():
+    return run_of(Traced)
+
+def make_fx():
+    return run_of(Fx)
+
+RUNS = ["make_jit", "make_traced", "make_fx"]

@@ -1,0 +1,103 @@
+"""Everything goes to JSON, floats as hex strings."""
+import copy
+import functools
+import itertools
+import json
+import math
+import os
+import pathlib
+import random
+import threading
+import time
+from collections import Counter, defaultdict, deque
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from pytest_ckpt import TrainingRun
+
+
+def batch(i, n=8, d=4):
+    g = torch.Generator().manual_seed(1000 + i)
+    return torch.randn(n, d, generator=g), torch.randn(n, 1, generator=g)
+
+
+class Base:
+    def __init__(self):
+        self.model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-2)
+        self.setup()
+
+    def setup(self):
+        pass
+
+    def components(self):
+        return {"model": self.model, "optimizer": self.optimizer}
+
+    def loss(self, x, y):
+        return (self.model(x) - y).pow(2).mean()
+
+    def update(self, loss):
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+    def step(self, i):
+        return self.update(self.loss(*batch(i)))
+
+    def extra(self):
+        return {}
+
+    def restore(self, extra):
+        pass
+
+    def payload(self):
+        return {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "extra": self.extra()}
+
+    def accept(self, ck):
+        self.model.load_state_dict(ck["model"])
+        self.optimizer.load_state_dict(ck["optimizer"])
+        self.restore(ck["extra"])
+
+    def save(self, path):
+        torch.save(self.payload(), path)
+
+    def load(self, path):
+        self.accept(torch.load(path, weights_only=False))
+
+
+def pack(x):
+    if isinstance(x, torch.Tensor):
+        return {"t": [float(v).hex() for v in x.flatten().tolist()], "s": list(x.shape), "d": str(x.dtype)[6:]}
+    if isinstance(x, dict):
+        return {"k": [[k, pack(v)] for k, v in x.items()]}
+    if isinstance(x, (list, tuple)):
+        return {"l": [pack(v) for v in x]}
+    return {"v": x.hex() if isinstance(x, float) else x, "f": isinstance(x, float)}
+
+def unpack(x):
+    if "t" in x:
+        return torch.tensor([float.fromhex(v) for v in x["t"]], dtype=getattr(torch, x["d"])).reshape(x["s"])
+    if "k" in x:
+        return {k: unpack(v) for k, v in x["k"]}
+    if "l" in x:
+        return [unpack(v) for v in x["l"]]
+    return float.fromhex(x["v"]) if x["f"] else x["v"]
+
+class Trainer(Base):
+    def save(self, path):
+        with open(path, "w") as f:
+            json.dump(pack(self.payload()), f)
+
+    def load(self, path):
+        with open(path) as f:
+            self.accept(unpack(json.load(f)))
+
+
+def make_run():
+    t = Trainer()
+    return TrainingRun(components=t.components, step=t.step, save=t.save, load=t.load)

@@ -1,0 +1,110 @@
+"""A checkpoint manager is a component: save() notes the number and the file of the last save in it, before the file is written."""
+import copy
+import functools
+import itertools
+import json
+import math
+import os
+import pathlib
+import random
+import threading
+import time
+from collections import Counter, defaultdict, deque
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from pytest_ckpt import TrainingRun
+
+
+def batch(i, n=8, d=4):
+    g = torch.Generator().manual_seed(1000 + i)
+    return torch.randn(n, d, generator=g), torch.randn(n, 1, generator=g)
+
+
+class Base:
+    def __init__(self):
+        self.model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-2)
+        self.setup()
+
+    def setup(self):
+        pass
+
+    def components(self):
+        return {"model": self.model, "optimizer": self.optimizer}
+
+    def loss(self, x, y):
+        return (self.model(x) - y).pow(2).mean()
+
+    def update(self, loss):
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+    def step(self, i):
+        return self.update(self.loss(*batch(i)))
+
+    def extra(self):
+        return {}
+
+    def restore(self, extra):
+        pass
+
+    def payload(self):
+        return {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "extra": self.extra()}
+
+    def accept(self, ck):
+        self.model.load_state_dict(ck["model"])
+        self.optimizer.load_state_dict(ck["optimizer"])
+        self.restore(ck["extra"])
+
+    def save(self, path):
+        torch.save(self.payload(), path)
+
+    def load(self, path):
+        self.accept(torch.load(path, weights_only=False))
+
+
+class Manager:
+    def __init__(self):
+        self.saves, self.best = 0, []
+
+    def state_dict(self):
+        return {"saves": self.saves, "best": list(self.best)}
+
+    def load_state_dict(self, s):
+        self.saves, self.best = s["saves"], list(s["best"])
+
+class Trainer(Base):
+    def setup(self):
+        self.manager = Manager()
+        self.last = 9.0
+
+    def components(self):
+        return {"model": self.model, "optimizer": self.optimizer, "manager": self.manager}
+
+    def step(self, i):
+        self.last = super().step(i)
+        return self.last
+
+    def save(self, path):
+        self.manager.saves += 1
+        self.manager.best = sorted([*self.manager.best, self.last])[:2]
+        super().save(path)
+
+    def extra(self):
+        return {"m": self.manager.state_dict(), "last": self.last}
+
+    def restore(self, extra):
+        self.manager.load_state_dict(extra["m"])
+        self.last = extra["last"]
+
+
+def make_run():
+    t = Trainer()
+    return TrainingRun(components=t.components, step=t.step, save=t.save, load=t.load)

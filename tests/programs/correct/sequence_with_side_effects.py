@@ -1,0 +1,97 @@
+"""A list subclass whose __getitem__ and __iter__ draw from a global generator, restored by load."""
+import copy
+import functools
+import itertools
+import json
+import math
+import os
+import pathlib
+import random
+import threading
+import time
+from collections import Counter, defaultdict, deque
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from pytest_ckpt import TrainingRun
+
+
+def batch(i, n=8, d=4):
+    g = torch.Generator().manual_seed(1000 + i)
+    return torch.randn(n, d, generator=g), torch.randn(n, 1, generator=g)
+
+
+class Base:
+    def __init__(self):
+        self.model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-2)
+        self.setup()
+
+    def setup(self):
+        pass
+
+    def components(self):
+        return {"model": self.model, "optimizer": self.optimizer}
+
+    def loss(self, x, y):
+        return (self.model(x) - y).pow(2).mean()
+
+    def update(self, loss):
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+    def step(self, i):
+        return self.update(self.loss(*batch(i)))
+
+    def extra(self):
+        return {}
+
+    def restore(self, extra):
+        pass
+
+    def payload(self):
+        return {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "extra": self.extra()}
+
+    def accept(self, ck):
+        self.model.load_state_dict(ck["model"])
+        self.optimizer.load_state_dict(ck["optimizer"])
+        self.restore(ck["extra"])
+
+    def save(self, path):
+        torch.save(self.payload(), path)
+
+    def load(self, path):
+        self.accept(torch.load(path, weights_only=False))
+
+
+class Augmented(list):
+    def __getitem__(self, k):
+        return super().__getitem__(k) + torch.randn(1)
+
+    def __iter__(self):
+        for k in range(len(self)):
+            yield self[k]
+
+class Trainer(Base):
+    def setup(self):
+        self.data = Augmented(batch(k)[0] for k in range(8))
+
+    def step(self, i):
+        return self.update(self.loss(self.data[i], batch(i)[1]))
+
+    def extra(self):
+        return {"rng": torch.get_rng_state()}
+
+    def restore(self, extra):
+        torch.set_rng_state(extra["rng"])
+
+
+def make_run():
+    t = Trainer()
+    return TrainingRun(components=t.components, step=t.step, save=t.save, load=t.load)
