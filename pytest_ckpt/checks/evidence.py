@@ -7,12 +7,12 @@ from functools import cached_property
 
 from pytest_ckpt.checks.losses import hard
 from pytest_ckpt.comparison import Mismatch, compare
-from pytest_ckpt.diagnosis import Blame, Needs, component_kinds, find_blame, find_hidden, find_needs, picture
+from pytest_ckpt.diagnosis import Needs, component_kinds, find_needs
 from pytest_ckpt.generations import Generations, Predictions, compare_generations, compare_predictions
 from pytest_ckpt.runs import build
-from pytest_ckpt.runs.storage import OWN, no_storage
-from pytest_ckpt.second_resume import explain_second_resume, resume_twice, two_points
-from pytest_ckpt.spine import first_divergence, interrupt, save_and_wait, save_on_the_way, uninterrupted
+from pytest_ckpt.runs.storage import OWN
+from pytest_ckpt.second_resume import resume_twice, two_points
+from pytest_ckpt.spine import first_divergence, interrupt, uninterrupted
 from pytest_ckpt.state import capture
 from pytest_ckpt.trips import (
     FIRST_SEED,
@@ -21,7 +21,6 @@ from pytest_ckpt.trips import (
     Plan,
     Trajectory,
     Trip,
-    new_path,
     save_stage,
     workspace,
 )
@@ -185,11 +184,6 @@ class Evidence:
         except CallFailed as failure:
             return Trip(at=two_points(self.plan)[1], failure=failure)
 
-    def explain_second_resume(self) -> tuple[Mismatch, ...]:
-        """Return how the run after the second load differs from the one that saved there."""
-        with workspace() as directory:
-            return explain_second_resume(self.plan, directory)
-
     def together(self, at: int) -> Trip:
         """Repeat one trip among all the saves of one run, against that run itself."""
         with workspace() as directory:
@@ -204,47 +198,16 @@ class Evidence:
         """
         if at not in self._settled:
             with workspace() as directory:
-                trip = interrupt(self._only(at), directory, unstable=self.unstable_paths).trips[0]
+                trip = interrupt(self.only(at), directory, unstable=self.unstable_paths).trips[0]
             self._settled[at] = trip
         return self._settled[at]
 
     def only_saving_differs(self, at: int) -> bool:
         """Whether the resumed run is the run that never saved, so that the save itself is at fault."""
         with workspace() as directory:
-            trip = interrupt(self._only(at), directory, self.reference, self.unstable_paths).trips[0]
+            trip = interrupt(self.only(at), directory, self.reference, self.unstable_paths).trips[0]
         return trip.failure is None and trip.divergence is None and not hard(trip.end)
 
-    def blame(self, at: int) -> Blame:
-        """Find what is to blame for the divergence after the checkpoint of step ``at``."""
-        plan = self._only(at)
-        with workspace() as directory:
-            saved = save_on_the_way(plan, directory)
-            try:
-                return find_blame(plan, at, saved.paths[at], saved.trajectory, self.unstable_paths)
-            except Exception as error:  # The finding stands without its cause.
-                return Blame(stopped=f"{type(error).__name__}: {error}")
-
-    def hidden_after_loading(self, at: int) -> tuple[Mismatch, ...]:
-        """Return what differs outside the state dicts after the checkpoint of step ``at`` is loaded."""
-        plan = self._only(at)
-        with workspace() as directory:
-            return find_hidden(plan, at, save_on_the_way(plan, directory).paths[at])
-
-    def changed_by_saving(self, at: int) -> tuple[Mismatch, ...]:
-        """Return what one save after ``at`` steps changes in the run that saves."""
-        with workspace() as directory:
-            run = build(self.plan.make_run, FIRST_SEED)
-            run.train(at)
-            before = picture(run)
-            volatile = {mismatch.path for mismatch in compare(before, picture(run), traits=False)}
-            save_and_wait(self.plan, run, new_path(directory, "once", self.plan.storage))
-            after = compare(before, picture(run), traits=False)
-            return tuple(mismatch for mismatch in after if mismatch.path not in volatile)
-
-    def watched_only(self) -> Trajectory:
-        """Return what a run does whose state is read at every save, without a save."""
-        with workspace() as directory:
-            return save_on_the_way(replace(self.plan, storage=no_storage()), directory).trajectory
-
-    def _only(self, at: int) -> Plan:
+    def only(self, at: int) -> Plan:
+        """Return the plan with one save."""
         return replace(self.plan, at=(at,))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pytest_ckpt.checks import inquiry
 from pytest_ckpt.checks.evidence import Evidence
 from pytest_ckpt.checks.judging import in_line, in_words, outcome, storage_words
-from pytest_ckpt.checks.losses import lost_state
+from pytest_ckpt.checks.losses import concerns_schedule, lost_state
 from pytest_ckpt.checks.outcome import Outcome
 from pytest_ckpt.checks.registry import check
 from pytest_ckpt.comparison import Mismatch
@@ -66,6 +67,7 @@ def _lost_state(evidence: Evidence, name: str, trip: Trip, lost: tuple[Mismatch,
     others = [t.at for t in evidence.interruption.trips if t.at != trip.at and lost_state(t)]
     details = [f"The same was lost when saved after {in_words(others)}."] if others else []
     details += _untouched(evidence, trip)
+    order = inquiry.wrong_order(evidence, trip.at) if concerns_schedule(lost) else None
     causes = tuple(dict.fromkeys(evidence.component_of(mismatch.path) for mismatch in lost))
     named = tuple(m.path for m in lost[:1]) if len(lost) < _SEVERAL else causes
     steps = count_of_steps(trip.at)
@@ -76,8 +78,8 @@ def _lost_state(evidence: Evidence, name: str, trip: Trip, lost: tuple[Mismatch,
         summary=f"The state changed in a round trip through {storage_words(evidence)}, saved after {steps}.",
         mismatches=lost,
         causes=causes,
-        details=tuple(details),
-        advice=advise(named, lost, evidence.kinds),
+        details=(*details, *([order.what] if order else ())),
+        advice=order.remedy if order else advise(named, lost, evidence.kinds),
         notes=_notes(evidence),
     )
 
@@ -155,7 +157,7 @@ def check_outputs_are_restored(evidence: Evidence) -> Outcome:
         words = ("first time", "second time")
         return outcome(evidence, name, status="undecidable", summary=summary, mismatches=found.unstable, words=words)
     if found.restored:
-        hidden = evidence.hidden_after_loading(found.at)
+        hidden = inquiry.hidden_after_loading(evidence, found.at)
         return outcome(
             evidence,
             name,

@@ -7,7 +7,7 @@ from collections.abc import Container, Iterable
 from pytest_ckpt.comparison import Mismatch
 from pytest_ckpt.trips import Trip
 
-__all__ = ["hard", "is_hard", "lost_state"]
+__all__ = ["concerns_schedule", "hard", "is_hard", "lost_state"]
 
 # Bookkeeping of torch's schedulers that no learning rate depends on: `_step_count` only decides whether a
 # warning about the order of calls is given (torch.optim.lr_scheduler.LRScheduler.step).
@@ -35,3 +35,11 @@ def lost_state(trip: Trip, unstable: Container[str] = ()) -> tuple[Mismatch, ...
 def hard(mismatches: Iterable[Mismatch]) -> tuple[Mismatch, ...]:
     """Return the differences that are losses."""
     return tuple(mismatch for mismatch in mismatches if is_hard(mismatch))
+
+
+def concerns_schedule(mismatches: Iterable[Mismatch]) -> bool:
+    """Whether a learning rate, or what a schedule computes it from, is among the differences."""
+    return any(m.path.startswith("lr.") or m.path.endswith(_OF_A_SCHEDULE) for m in mismatches)
+
+
+_OF_A_SCHEDULE = (".lr", ".initial_lr", ".last_epoch", ".momentum", ".betas[0]")

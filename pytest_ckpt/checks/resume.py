@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from pytest_ckpt.checks import inquiry
 from pytest_ckpt.checks.evidence import Evidence
 from pytest_ckpt.checks.judging import in_line, in_words, outcome
-from pytest_ckpt.checks.losses import hard, is_hard
+from pytest_ckpt.checks.losses import concerns_schedule, hard, is_hard
 from pytest_ckpt.checks.outcome import Outcome
 from pytest_ckpt.checks.registry import check
 from pytest_ckpt.diagnosis import Blame, Needs, advise
@@ -90,7 +91,7 @@ def _still(evidence: Evidence) -> str:
 
 def _parted_again(evidence: Evidence, name: str, trip: Trip) -> Outcome:
     where = trip.divergence.mismatches if trip.divergence is not None else hard(trip.end)
-    found = evidence.explain_second_resume()
+    found = inquiry.second_resume(evidence)
     details = ["Differs after the second load:", *(f"    {in_line(mismatch)}" for mismatch in found[:_SHOWN])]
     return outcome(
         evidence,
@@ -124,12 +125,16 @@ def _undecidable(evidence: Evidence) -> Outcome:
 
 
 def _parted(evidence: Evidence, trip: Trip) -> Outcome:
-    blame = evidence.blame(trip.at)
+    blame = inquiry.blame(evidence, trip.at)
     where = trip.divergence.mismatches if trip.divergence is not None else hard(trip.end)
     others = [t.at for t in evidence.trips if t.at != trip.at and t.failure is None and _parts(t)]
     details = _blame_details(blame)
     if others:
         details.append(f"So it is when saved after {in_words(others)}.")
+    found = (*where, *blame.evidence, *blame.suspects)
+    order = inquiry.wrong_order(evidence, trip.at) if concerns_schedule(found) else None
+    if order is not None:
+        details.append(order.what)
     seen = tuple(m.path for m in blame.suspects if not m.path.endswith(".grad"))
     causes = blame.culprits or seen or tuple(path for path, _ in blame.sealed)
     return outcome(
@@ -141,7 +146,7 @@ def _parted(evidence: Evidence, trip: Trip) -> Outcome:
         words=("uninterrupted", "resumed"),
         causes=causes,
         details=tuple(details),
-        advice=advise(causes[:3], blame.evidence or blame.suspects, evidence.kinds),
+        advice=order.remedy if order else advise(causes[:3], blame.evidence or blame.suspects, evidence.kinds),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from pytest_ckpt.checks import inquiry
 from pytest_ckpt.checks.evidence import Evidence
 from pytest_ckpt.checks.judging import outcome
 from pytest_ckpt.checks.outcome import Outcome
@@ -42,7 +43,7 @@ def check_saving_changes_nothing(evidence: Evidence) -> Outcome:
     found = _differences(evidence, saving, evidence.unstable_paths)
     if not found:
         return outcome(evidence, name, status="pass")
-    if _differences(evidence, evidence.watched_only(), evidence.unstable_paths):
+    if _differences(evidence, inquiry.watched_only(evidence), evidence.unstable_paths):
         summary = "Reading the components' state dicts changes the training already, without a save."
         return outcome(evidence, name, status="fail", summary=summary, mismatches=found)
     return _changed(evidence, name, found, saving)
@@ -76,7 +77,7 @@ def _changed(evidence: Evidence, name: str, found: tuple[Mismatch, ...], saving:
     divergence = first_divergence(evidence.reference, saving, evidence.unstable_paths)
     last = divergence.step if divergence is not None else evidence.plan.steps
     points = [k for k in reversed(evidence.plan.at) if k <= last]
-    changed = next(filter(None, map(evidence.changed_by_saving, points)), ())
+    changed = next(filter(None, (inquiry.changed_by_saving(evidence, k) for k in points)), ())
     changed = tuple(m for m in changed if (m.kind, m.expected) != ("missing", "None"))
     details = [f"save(path) changed {m.path}: before {m.expected}, after {m.actual}" for m in changed[:6]]
     where = f"they part at step({last})" if divergence is not None else "they end in different states"
@@ -107,7 +108,7 @@ def check_checkpoints_are_independent(evidence: Evidence) -> Outcome:
     for trip in evidence.interruption.trips:
         if trip.failure is not None or not _lost_tensors(trip) or _lost_tensors(evidence.settle(trip.at)):
             continue
-        noted = {mismatch.path for mismatch in evidence.changed_by_saving(trip.at)}
+        noted = {mismatch.path for mismatch in inquiry.changed_by_saving(evidence, trip.at)}
         if lost := tuple(m for m in _lost_tensors(evidence.together(trip.at)) if m.path not in noted):
             steps = count_of_steps(trip.at)
             return outcome(

@@ -3,17 +3,20 @@
 from pytest_ckpt.diagnosis.advice import advise, component_kinds
 from pytest_ckpt.diagnosis.blame import Blame, find_blame, find_differences, find_hidden
 from pytest_ckpt.diagnosis.necessity import Need, Needs, find_needs
+from pytest_ckpt.diagnosis.ordering import WrongOrder, find_wrong_order
 from pytest_ckpt.diagnosis.suspects import picture
 
 __all__ = [
     "Blame",
     "Need",
     "Needs",
+    "WrongOrder",
     "advise",
     "component_kinds",
     "find_blame",
     "find_differences",
     "find_hidden",
     "find_needs",
+    "find_wrong_order",
     "picture",
 ]

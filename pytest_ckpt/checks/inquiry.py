@@ -1,0 +1,70 @@
+"""Further runs that a failing check asks for, to say what was lost and why."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pytest_ckpt.checks.evidence import Evidence
+from pytest_ckpt.comparison import Mismatch, compare
+from pytest_ckpt.diagnosis import Blame, WrongOrder, find_blame, find_hidden, find_wrong_order, picture
+from pytest_ckpt.runs import build
+from pytest_ckpt.runs.storage import no_storage
+from pytest_ckpt.second_resume import explain_second_resume
+from pytest_ckpt.spine import save_and_wait, save_on_the_way
+from pytest_ckpt.trips import FIRST_SEED, Trajectory, new_path, workspace
+
+__all__ = ["blame", "changed_by_saving", "hidden_after_loading", "second_resume", "watched_only", "wrong_order"]
+
+
+def blame(evidence: Evidence, at: int) -> Blame:
+    """Find what is to blame for the divergence after the checkpoint of step ``at``."""
+    plan = evidence.only(at)
+    with workspace() as directory:
+        saved = save_on_the_way(plan, directory)
+        try:
+            return find_blame(plan, at, saved.paths[at], saved.trajectory, evidence.unstable_paths)
+        except Exception as error:  # The finding stands without its cause.
+            return Blame(stopped=f"{type(error).__name__}: {error}")
+
+
+def wrong_order(evidence: Evidence, at: int) -> WrongOrder | None:
+    """Return the wrong order in which the checkpoint of step ``at`` is loaded, if it is one that is known."""
+    plan = evidence.only(at)
+    with workspace() as directory:
+        path = save_on_the_way(plan, directory).paths[at]
+        try:
+            return find_wrong_order(plan, at, path)
+        except Exception:  # The finding stands without its cause.
+            return None
+
+
+def hidden_after_loading(evidence: Evidence, at: int) -> tuple[Mismatch, ...]:
+    """Return what differs outside the state dicts after the checkpoint of step ``at`` is loaded."""
+    plan = evidence.only(at)
+    with workspace() as directory:
+        return find_hidden(plan, at, save_on_the_way(plan, directory).paths[at])
+
+
+def changed_by_saving(evidence: Evidence, at: int) -> tuple[Mismatch, ...]:
+    """Return what one save after ``at`` steps changes in the run that saves."""
+    plan = evidence.plan
+    with workspace() as directory:
+        run = build(plan.make_run, FIRST_SEED)
+        run.train(at)
+        before = picture(run)
+        volatile = {mismatch.path for mismatch in compare(before, picture(run), traits=False)}
+        save_and_wait(plan, run, new_path(directory, "once", plan.storage))
+        after = compare(before, picture(run), traits=False)
+        return tuple(mismatch for mismatch in after if mismatch.path not in volatile)
+
+
+def watched_only(evidence: Evidence) -> Trajectory:
+    """Return what a run does whose state is read at every save, without a save."""
+    with workspace() as directory:
+        return save_on_the_way(replace(evidence.plan, storage=no_storage()), directory).trajectory
+
+
+def second_resume(evidence: Evidence) -> tuple[Mismatch, ...]:
+    """Return how the run after the second load differs from the one that saved there."""
+    with workspace() as directory:
+        return explain_second_resume(evidence.plan, directory)
