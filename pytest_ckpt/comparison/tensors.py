@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import torch
 
 from pytest_ckpt.comparison.diff import Kind, Mismatch
+from pytest_ckpt.comparison.rounding import rounded_to
 from pytest_ckpt.state.paths import Keys, spell
 from pytest_ckpt.state.tensors import dense_parts, describe_tensor, is_initialized
 
@@ -108,11 +109,17 @@ def _value_mismatch(expected: torch.Tensor, part: _Part, keys: Keys) -> Mismatch
         return _mismatch("value", keys, describe_tensor(one), describe_tensor(other), name.lstrip("."))
     if one.numel() == 1 and not name:
         saved, loaded = _element(one, 0), _element(other, 0)
-        detail = "the same number in other bits" if saved == loaded else ""
+        detail = "the same number in other bits" if saved == loaded else _rounding(one, other)
         return _mismatch("value", keys, saved, loaded, detail)
     where = f"in its {name.lstrip('.')}: " if name else ""
     text = describe_tensor(expected)
-    return _mismatch("value", keys, text, text, where + _count_differences(one, other))
+    details = where + _count_differences(one, other), _rounding(one, other)
+    return _mismatch("value", keys, text, text, "; ".join(filter(None, details)))
+
+
+def _rounding(one: torch.Tensor, other: torch.Tensor) -> str:
+    dtype = rounded_to(one, other)
+    return f"rounded to {dtype}" if dtype else ""
 
 
 def _count_differences(one: torch.Tensor, other: torch.Tensor) -> str:

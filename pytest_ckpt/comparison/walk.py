@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import struct
 from collections import deque
 from collections.abc import Mapping, Sequence, Set
@@ -12,15 +11,15 @@ from typing import Any
 import torch
 
 from pytest_ckpt.comparison.diff import Diff, Kind, Mismatch
+from pytest_ckpt.comparison.rounding import rounded_to
 from pytest_ckpt.comparison.tensors import compare_tensors, tensors_differ
+from pytest_ckpt.comparison.words import NOTHING, describe, is_array, plain_repr
 from pytest_ckpt.state.capture import StateTree
 from pytest_ckpt.state.freezing import ObjectPicture, freeze
 from pytest_ckpt.state.paths import Keys, spell
-from pytest_ckpt.state.tensors import describe_tensor
 
 __all__ = ["compare", "differ"]
 
-_TEXT_LIMIT = 80
 _MAPPINGS = (dict, Mapping)  # an abstract class takes several times longer to ask
 _SCALARS = (bool, int, float, complex, str, bytes, type(None))
 
@@ -112,10 +111,10 @@ class _Walk:
             if key in actual:
                 self.visit(value, actual[key], (*keys, key))
             else:
-                self._report("missing", (*keys, key), value, _NOTHING)
+                self._report("missing", (*keys, key), value, NOTHING)
         for key, value in actual.items():
             if key not in expected:
-                self._report("unexpected", (*keys, key), _NOTHING, value)
+                self._report("unexpected", (*keys, key), NOTHING, value)
 
     def _visit_sequences(self, expected: Any, actual: Any, keys: Keys) -> None:
         if isinstance(expected, tuple) != isinstance(actual, tuple):
@@ -123,18 +122,20 @@ class _Walk:
         for index, (value, other) in enumerate(zip(expected, actual, strict=False)):
             self.visit(value, other, (*keys, index))
         for index in range(len(actual), len(expected)):
-            self._report("missing", (*keys, index), expected[index], _NOTHING)
+            self._report("missing", (*keys, index), expected[index], NOTHING)
         for index in range(len(expected), len(actual)):
-            self._report("unexpected", (*keys, index), _NOTHING, actual[index])
+            self._report("unexpected", (*keys, index), NOTHING, actual[index])
 
     def _visit_number(self, expected: Any, actual: Any, keys: Keys) -> None:
         if isinstance(expected, float | complex) and _bits(expected) == _bits(actual):
             return
         detail = "the same number in other bits" if repr(expected) == repr(actual) else ""
+        if isinstance(expected, float) and (dtype := rounded_to(*map(_double, (expected, actual)))):
+            detail = f"rounded to {dtype}"
         self._report("value", keys, expected, actual, detail)
 
     def _visit_leaf(self, expected: Any, actual: Any, keys: Keys) -> None:
-        if _is_array(expected) and _is_array(actual):
+        if is_array(expected) and is_array(actual):
             if (expected.dtype, expected.shape) != (actual.dtype, actual.shape):
                 self._report("shape" if expected.dtype == actual.dtype else "dtype", keys, expected, actual)
             elif expected.dtype == object:
@@ -166,7 +167,7 @@ class _Walk:
             expected=describe(expected),
             actual=describe(actual),
             detail=detail,
-            tensor=_holds_tensor(actual if expected is _NOTHING else expected),
+            tensor=_holds_tensor(actual if expected is NOTHING else expected),
         )
         self.add((mismatch,))
 
@@ -186,33 +187,10 @@ class _Found(Exception):
     """There is a mismatch."""
 
 
-_NOTHING = object()
-
-
-def describe(value: Any) -> str:
-    """Describe a leaf in a few words; values where they are short."""
-    if value is _NOTHING:
-        return "nothing"
-    if isinstance(value, torch.Tensor):
-        return describe_tensor(value)
-    if _is_array(value):
-        return f"numpy {value.dtype} {value.shape}" if value.size > 1 else repr(value)
-    if isinstance(value, ObjectPicture):
-        return f"a {value.kind}"
-    if isinstance(value, type):
-        return value.__qualname__
-    if isinstance(value, Mapping):
-        return f"{type(value).__name__} with {len(value)} key{'' if len(value) == 1 else 's'}"
-    if isinstance(value, list | tuple) and len(repr(value)) > _TEXT_LIMIT:
-        return f"{type(value).__name__} of {len(value)}"
-    text = _plain_repr(value)
-    return text if len(text) <= _TEXT_LIMIT else f"{text[: _TEXT_LIMIT - 3]}..."
-
-
 def _holds_tensor(value: Any) -> bool:
     if isinstance(value, Mapping):
         return any(_holds_tensor(item) for item in value.values())
-    return isinstance(value, torch.Tensor) or (_is_array(value) and value.ndim > 0)
+    return isinstance(value, torch.Tensor) or (is_array(value) and value.ndim > 0)
 
 
 def _bits(value: float | complex) -> bytes:
@@ -221,14 +199,14 @@ def _bits(value: float | complex) -> bytes:
     return struct.pack("d", value)
 
 
-def _is_array(value: Any) -> bool:
-    return type(value).__module__ == "numpy" and hasattr(value, "tobytes")
+def _double(value: float) -> torch.Tensor:
+    return torch.tensor(value, dtype=torch.float64)
 
 
 def _is_number(value: Any) -> bool:
     if isinstance(value, float) and math.isnan(value):
         return False
-    return isinstance(value, int | float | complex) or (_is_array(value) and value.ndim == 0)
+    return isinstance(value, int | float | complex) or (is_array(value) and value.ndim == 0)
 
 
 def _same_value(expected: Any, actual: Any) -> bool:
@@ -239,11 +217,7 @@ def _same_value(expected: Any, actual: Any) -> bool:
         if expected == actual:
             return True
     except Exception:  # arrays and tensors in a container of a kind of its own
-        return _plain_repr(expected) == _plain_repr(actual)
+        return plain_repr(expected) == plain_repr(actual)
     # Without an == of its own, an object that was loaded is never equal; it is what it shows of itself.
     kind: Any = type(expected)
-    return kind.__eq__ is object.__eq__ and _plain_repr(expected) == _plain_repr(actual)
-
-
-def _plain_repr(value: Any) -> str:
-    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
+    return kind.__eq__ is object.__eq__ and plain_repr(expected) == plain_repr(actual)

@@ -69,8 +69,15 @@ def _sentence(cause: str, mismatch: Mismatch | None, components: Mapping[str, st
     if cause.endswith(".grad"):
         return f"Gradients are not in a state dict: save {cause} too, or save only where they are zeroed."
     name = next((n for n in components if cause == n or cause.startswith((f"{n}.", f"{n}["))), None)
+    if mismatch is not None and "rounded to " in mismatch.detail:
+        return f"{mismatch.path} was {mismatch.detail[mismatch.detail.index('rounded to ') :]}: write it as it is."
     if name is None:
         return f"Put {cause} into the checkpoint and restore it in load."
+    if mismatch is not None and mismatch.kind == "dtype" and components[name] == "optimizer":
+        return (
+            f"{name}.load_state_dict() casts floating-point state to the dtype of its parameter: copy it back as "
+            f"{mismatch.expected.split(' ')[0]} afterwards (torch.optim.Optimizer.load_state_dict)."
+        )
     if mismatch is not None and mismatch.kind == "dtype":
         return (
             f"Save {mismatch.path} as {mismatch.expected.split(' ')[0]} and load it into a tensor of that dtype "
