@@ -43,22 +43,18 @@ class Generations:
         other_path: The loaded run, saved to another path.
         same_path: The loaded run, saved over its own checkpoint.
         loaded_again: The first checkpoint, loaded a second time after the loaded run had trained on.
-        overwritten: The first checkpoint, loaded into the run that had trained on.
         first: Whether the failure was in loading the first generation.
         failure: What the project's code raised instead, if it did.
         second_load: What loading the first checkpoint a second time raised, if it did.
-        refusal: What loading into a run that has trained raised, if it did.
         notes: What was not tried, and why.
     """
 
     other_path: tuple[Mismatch, ...] = ()
     same_path: tuple[Mismatch, ...] = ()
     loaded_again: tuple[Mismatch, ...] = ()
-    overwritten: tuple[Mismatch, ...] = ()
     first: bool = False
     failure: CallFailed | None = None
     second_load: CallFailed | None = None
-    refusal: CallFailed | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -119,14 +115,11 @@ def compare_generations(plan: Plan, directory: Path) -> Generations:
         again, loaded_again = _load_again(plan, saved, at, expected)
     except CallFailed as failure:
         return Generations(other_path=without(other_path, lost), second_load=failure)
-    overwritten, refusal = _into_the_trained_run(plan, first, saved, at, expected)
     same_path, more_notes = _to_the_same_path(plan, again, saved, at)
     return Generations(
         other_path=without(other_path, lost),
         same_path=without(same_path, lost),
         loaded_again=without(loaded_again, lost),
-        overwritten=without(overwritten, lost),
-        refusal=refusal,
         notes=(*notes, *more_notes),
     )
 
@@ -141,17 +134,6 @@ def _to_another_path(
         return (), (_NOTHING_SAVED,)
     # After the save, not before it: a trainer may count its saves.
     return _load_again(plan, saved, at, capture(run.components, hidden=False), path)[1], ()
-
-
-def _into_the_trained_run(
-    plan: Plan, run: LiveRun, saved: SavedRun, at: int, expected: StateTree
-) -> tuple[tuple[Mismatch, ...], CallFailed | None]:
-    try:
-        actual = load_into(plan, run, saved, at)
-    except CallFailed as refusal:
-        return (), refusal
-    again = compare(actual.state, capture(run.components, hidden=False).state, traits=False)
-    return without(compare(expected.state, actual.state, traits=False).mismatches, [m.path for m in again]), None
 
 
 def _to_the_same_path(

@@ -26,6 +26,7 @@ LAYERS = {
     "state": 1,
     "comparison": 2,
     "formats": 2,
+    "overwriting": 6,
     "integrations": 3,
     "runs": 3,
     "devices": 4,

@@ -1,6 +1,6 @@
 """The catalogue of checks. Each topic enters its checks when it is imported."""
 
-from pytest_ckpt.checks import economy, fidelity, resume, side_effects
+from pytest_ckpt.checks import economy, fidelity, overwriting, resume, side_effects
 from pytest_ckpt.checks.evidence import Evidence
 from pytest_ckpt.checks.outcome import Outcome, Outcomes, Status
 from pytest_ckpt.checks.registry import CHECKS, DEFAULT_GROUPS, GROUPS, Check, select_checks
@@ -16,6 +16,7 @@ __all__ = [
     "Status",
     "economy",
     "fidelity",
+    "overwriting",
     "resume",
     "select_checks",
     "side_effects",

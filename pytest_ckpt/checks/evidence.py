@@ -9,6 +9,7 @@ from pytest_ckpt.checks.losses import hard
 from pytest_ckpt.comparison import Mismatch, compare
 from pytest_ckpt.diagnosis import Needs, component_kinds, find_needs
 from pytest_ckpt.generations import Generations, Predictions, compare_generations, compare_predictions
+from pytest_ckpt.overwriting import LoadedOver, SavedOver, load_over, save_over
 from pytest_ckpt.runs import build
 from pytest_ckpt.runs.storage import OWN
 from pytest_ckpt.second_resume import resume_twice, two_points
@@ -137,6 +138,18 @@ class Evidence:
         """What a loaded run, saved again, loads as."""
         with workspace() as directory:
             return compare_generations(self.plan, directory)
+
+    @cached_property
+    def loaded_over(self) -> LoadedOver:
+        """What became of a run that had trained before it loaded a checkpoint."""
+        with workspace() as directory:
+            return load_over(self.plan, directory)
+
+    @cached_property
+    def saved_over(self) -> SavedOver | None:
+        """What became of a checkpoint that was saved over an earlier one."""
+        with workspace() as directory:
+            return save_over(self.plan, directory)
 
     @cached_property
     def needs(self) -> Needs:

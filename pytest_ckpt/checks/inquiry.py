@@ -7,13 +7,22 @@ from dataclasses import replace
 from pytest_ckpt.checks.evidence import Evidence
 from pytest_ckpt.comparison import Mismatch, compare
 from pytest_ckpt.diagnosis import Blame, WrongOrder, find_blame, find_hidden, find_wrong_order, picture
+from pytest_ckpt.overwriting import SavedOver, explain_saved_over, save_over
 from pytest_ckpt.runs import build
 from pytest_ckpt.runs.storage import no_storage
 from pytest_ckpt.second_resume import explain_second_resume
 from pytest_ckpt.spine import save_and_wait, save_on_the_way
 from pytest_ckpt.trips import FIRST_SEED, Trajectory, new_path, workspace
 
-__all__ = ["blame", "changed_by_saving", "hidden_after_loading", "second_resume", "watched_only", "wrong_order"]
+__all__ = [
+    "blame",
+    "changed_by_saving",
+    "hidden_after_loading",
+    "saved_over",
+    "second_resume",
+    "watched_only",
+    "wrong_order",
+]
 
 
 def blame(evidence: Evidence, at: int) -> Blame:
@@ -62,6 +71,17 @@ def watched_only(evidence: Evidence) -> Trajectory:
     """Return what a run does whose state is read at every save, without a save."""
     with workspace() as directory:
         return save_on_the_way(replace(evidence.plan, storage=no_storage()), directory).trajectory
+
+
+def saved_over(evidence: Evidence) -> tuple[SavedOver, tuple[Mismatch, ...]]:
+    """Save over an earlier checkpoint again, leaving out what no two runs share; and say what is lost then."""
+    with workspace() as directory:
+        found = save_over(evidence.plan, directory, evidence.unstable_paths)
+        assert found is not None
+    if found.trip.failure is not None:
+        return found, ()
+    with workspace() as directory:
+        return found, explain_saved_over(evidence.plan, found.steps, directory)
 
 
 def second_resume(evidence: Evidence) -> tuple[Mismatch, ...]:

@@ -159,33 +159,3 @@ def check_loading_twice_gives_the_same(evidence: Evidence) -> Outcome:
             advice="Clone tensors when loading: the loaded run trains on the checkpoint's own memory (an alias).",
         )
     return outcome(evidence, name, status="pass")
-
-
-@check("side_effects")
-def check_loading_overwrites_everything(evidence: Evidence) -> Outcome:
-    """A checkpoint that is loaded into a run that has trained gives the state it gives a fresh run.
-
-    A load that fills only what is missing, adds to a list or keeps what the file does not mention works at
-    the start of a process; going back to the best weights, or on after a bad step, it mixes two runs.
-    """
-    name = "loading_overwrites_everything"
-    if not evidence.plan.steps:
-        return outcome(evidence, name, status="skipped", summary="The run has no step=, so it cannot train on.")
-    found = evidence.generations
-    failure = found.failure or found.second_load
-    if failure is not None:
-        return outcome(evidence, name, status="skipped", summary=f"{failure}.")
-    if found.refusal is not None:
-        return outcome(evidence, name, status="skipped", summary=f"A run that has trained refuses: {found.refusal}.")
-    if lost := evidence.lost(found.overwritten):
-        return outcome(
-            evidence,
-            name,
-            status="fail",
-            summary="Loaded into a run that has trained, the checkpoint gives another state than in a fresh run.",
-            mismatches=lost,
-            words=("fresh run", "trained run"),
-            causes=tuple(dict.fromkeys(evidence.component_of(m.path) for m in lost)),
-            advice="Let load replace the whole state: clear what it fills, and reset what the file does not mention.",
-        )
-    return outcome(evidence, name, status="pass")

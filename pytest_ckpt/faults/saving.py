@@ -55,6 +55,14 @@ def _load_when_written(run: LiveRun, path: Path) -> None:
     run.load(path)
 
 
+def _save_beside(definition: TrainingRun) -> TrainingRun:
+    return replace(definition, save=partial(_write_beside, LiveRun(definition)))
+
+
+def _write_beside(run: LiveRun, path: Path) -> None:
+    run.save(path.with_name(f"later-{path.name}") if path.exists() else path)
+
+
 class _Memory:
     """The state that a run saves in place of its own; empty for its own."""
 
@@ -156,6 +164,13 @@ SAVING: tuple[Fault, ...] = (
         summary="What is saved is collected once, and every later save of the run writes the same again.",
         seen_by=("checkpoints_are_independent",),
         inject=injecting(_save_what_was_saved),
+        applies=unless(_ONE_SAVE, _changes_tensors_between_saves),
+    ),
+    Fault(
+        name="save_beside_the_first",
+        summary="What a second save writes goes to the end of the file, or beside it, and load reads the first.",
+        seen_by=("saving_again_replaces_the_checkpoint",),
+        inject=injecting(_save_beside),
         applies=unless(_ONE_SAVE, _changes_tensors_between_saves),
     ),
 )

@@ -15,7 +15,7 @@ STATE, TRAITS, OUTPUTS = "state_is_restored", "traits_are_restored", "outputs_ar
 SECOND, RESUME, AGAIN = "second_generation_equals_first", "resume_is_exact", "second_resume_is_exact"
 SAVING, TWICE = "saving_changes_nothing", "loading_twice_gives_the_same"
 ALONE, OVER = "checkpoints_are_independent", "loading_overwrites_everything"
-NEEDED = "every_component_is_needed"
+NEEDED, REPLACED = "every_component_is_needed", "saving_again_replaces_the_checkpoint"
 
 # What fails because of each fault, and in which run; every other check passes there, or has nothing to judge.
 MATRIX: dict[str, tuple[str, set[str]]] = {
@@ -42,7 +42,8 @@ MATRIX: dict[str, tuple[str, set[str]]] = {
     "save_in_a_thread": ("directory_with_a_sidecar", {STATE, RESUME}),
     "second_save_forgets": ("load_replaces_the_parts", {SECOND, AGAIN}),
     "resumed_run_saves_what_it_loaded": ("replay_buffer", {AGAIN}),
-    "later_saves_repeat_the_first": ("trainer_with_its_own_files", {ALONE}),
+    "later_saves_repeat_the_first": ("trainer_with_its_own_files", {ALONE, REPLACED}),
+    "save_beside_the_first": ("plain_functions", {REPLACED}),
     "load_nothing": ("extra_state", {STATE, OUTPUTS, RESUME}),
     "second_load_raises": ("unfrozen_on_the_way", {TWICE}),
     "load_aliases_the_checkpoint": ("plateau", {TWICE}),

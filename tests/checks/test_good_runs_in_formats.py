@@ -44,7 +44,7 @@ def test_a_good_run_passes_or_the_format_refuses_it(name: str, format: str) -> N
 
     statuses = {outcome.check: outcome.status for outcome in outcomes}
     if set(statuses.values()) == {"skipped"}:
-        assert all(outcome.summary.startswith(f"{format} ") for outcome in outcomes), outcomes[0].summary
+        assert all(outcome.summary.startswith(f"{format} ") for outcome in outcomes), next(iter(outcomes)).summary
     elif name in NEED_THEIR_OWN_SAVE:
         assert {check for check, status in statuses.items() if status == "fail"} <= {
             "resume_is_exact",

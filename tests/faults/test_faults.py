@@ -58,6 +58,7 @@ REASONS = {
     "second_save_forgets": ("training_that_changes_nothing", "The run is in no other state than a fresh one."),
     "resumed_run_saves_what_it_loaded": ("bare_module", "Training changes no tensor between two saves."),
     "later_saves_repeat_the_first": ("bare_module", "Training changes no tensor between two saves."),
+    "save_beside_the_first": ("bare_module", "Training changes no tensor between two saves."),
     "load_nothing": ("training_that_changes_nothing", "The run is in no other state than a fresh one."),
     "load_aliases_the_checkpoint": ("bare_module", "Training changes no tensor."),
     "load_keeps_trained_state": ("bare_module", "Training changes no tensor."),

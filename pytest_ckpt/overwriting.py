@@ -1,0 +1,147 @@
+"""What was there before: a checkpoint loaded into a run that has trained, and one saved over another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pytest_ckpt.comparison import Mismatch, compare
+from pytest_ckpt.diagnosis import find_differences
+from pytest_ckpt.runs import Record, build
+from pytest_ckpt.spine import first_divergence, load_into, resume, save_and_wait, save_on_the_way
+from pytest_ckpt.state import capture
+from pytest_ckpt.trips import (
+    FIRST_SEED,
+    CallFailed,
+    Plan,
+    SavedRun,
+    Trajectory,
+    Trip,
+    fresh_seed,
+    new_path,
+    save_stage,
+    stage,
+)
+
+__all__ = ["LoadedOver", "SavedOver", "explain_saved_over", "load_over", "save_over"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LoadedOver:
+    """How a run that has trained and then loaded a checkpoint differs from a fresh one that has.
+
+    Attributes:
+        at: Training steps before saving.
+        state: Differences right after loading.
+        parts_at: The first training step that went another way, if one did.
+        refusal: What loading into the run that has trained raised, if it did.
+        failure: What the project's code raised before that, if it did.
+    """
+
+    at: int
+    state: tuple[Mismatch, ...] = ()
+    parts_at: int | None = None
+    refusal: CallFailed | None = None
+    failure: CallFailed | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SavedOver:
+    """What became of a checkpoint that was saved over an earlier one of its run.
+
+    Attributes:
+        steps: Training steps before the first save and before the second.
+        trip: The checkpoint, loaded into a fresh run that trained on to the end.
+        untouched: Whether the second save left everything as the first had written it.
+        failure: What the project's code raised before the load, if it did.
+    """
+
+    steps: tuple[int, int]
+    trip: Trip
+    untouched: bool = False
+    failure: CallFailed | None = None
+
+
+def load_over(plan: Plan, directory: Path) -> LoadedOver:
+    """Load the first checkpoint after a training step into a fresh run and into one that has trained to the end."""
+    at = next((k for k in plan.at if k > 0), plan.at[0])
+    try:
+        saved = save_on_the_way(replace(plan, steps=at, at=(at,)), directory)
+        trained = build(plan.make_run, fresh_seed(at) + 1)
+        with stage("step(0) or a later one"):
+            trained.train(plan.steps)
+        expected = load_into(plan, build(plan.make_run, fresh_seed(at)), saved, at)
+    except CallFailed as failure:
+        return LoadedOver(at=at, failure=failure)
+    try:
+        # Nothing trains between the two loads: what follows a run that trains is another check's finding.
+        actual = load_into(plan, trained, saved, at)
+        state = compare(expected.state, actual.state, traits=False).mismatches
+        with stage(f"step({at}) or a later one, after loading into a run that had trained,"):
+            records = trained.train(plan.steps)
+    except CallFailed as refusal:
+        return LoadedOver(at=at, refusal=refusal)
+    return LoadedOver(at=at, state=state, parts_at=_parting(plan, saved, at, records))
+
+
+def _parting(plan: Plan, saved: SavedRun, at: int, records: list[Record]) -> int | None:
+    """Return the first step whose record is not that of a fresh run that loads the same checkpoint."""
+    fresh = build(plan.make_run, fresh_seed(at))
+    try:
+        end = load_into(plan, fresh, saved, at)
+        reference = Trajectory(start=0, records=[{}] * at + fresh.train(plan.steps), end=end)
+    except Exception:  # The checks that resume say so.
+        return None
+    divergence = first_divergence(reference, Trajectory(start=at, records=records, end=end))
+    return None if divergence is None else divergence.step
+
+
+def save_over(plan: Plan, directory: Path, unstable: Sequence[str] = ()) -> SavedOver | None:
+    """Save a run twice to one path, training in between, and resume from that; ``None`` if it saves only once."""
+    first, second = plan.at[len(plan.at) // 3], plan.at[2 * len(plan.at) // 3]
+    if first == second:
+        return None
+    try:
+        saved, untouched = _save_twice(plan, first, second, directory)
+    except CallFailed as failure:
+        return SavedOver(steps=(first, second), trip=Trip(at=second), failure=failure)
+    trip = resume(replace(plan, at=(second,)), saved, second, saved.trajectory, unstable)
+    return SavedOver(steps=(first, second), trip=trip, untouched=untouched)
+
+
+def explain_saved_over(plan: Plan, steps: tuple[int, int], directory: Path) -> tuple[Mismatch, ...]:
+    """Return how a run that loads a checkpoint that was saved over another differs from the one that saved it."""
+    first, second = steps
+    saved, _ = _save_twice(replace(plan, steps=second), first, second, directory)
+    saved.run.ambient = plan.ambient()
+    loaded = build(plan.make_run, fresh_seed(second))
+    load_into(plan, loaded, saved, second)
+    loaded.ambient = plan.ambient()
+    return find_differences(plan, second, saved.run, loaded)
+
+
+def _save_twice(plan: Plan, first: int, second: int, directory: Path) -> tuple[SavedRun, bool]:
+    path = new_path(directory, "saved-over", plan.storage)
+    run = build(plan.make_run, FIRST_SEED)
+    with stage("step(0) or a later one"):
+        records = run.train(first)
+    with stage(save_stage(first)):
+        save_and_wait(plan, run, path)
+    before = _contents(path.parent)
+    with stage(f"step({first}) or a later one"):
+        records += run.train(second)
+    tree = capture(run.components, hidden=bool(plan.ignore))
+    with stage("save(path) over an earlier checkpoint"):
+        save_and_wait(plan, run, path)
+    untouched = _contents(path.parent) == before
+    after = capture(run.components, hidden=False)
+    with stage(f"step({second}) or a later one"):
+        records += run.train(plan.steps)
+    trajectory = Trajectory(start=0, records=records, end=capture(run.components, hidden=False))
+    paths, trees = {second: path}, {second: tree}
+    return SavedRun(run=run, trajectory=trajectory, trees=trees, paths=paths, after={second: after}), untouched
+
+
+def _contents(directory: Path) -> dict[str, bytes]:
+    return {str(file): file.read_bytes() for file in sorted(directory.rglob("*")) if file.is_file()}
