@@ -42,13 +42,21 @@ LAYERS = {
     "strategies": 7,
     "reporting": 8,
     "running": 8,
+    "__main__": 9,
     "cli": 9,
     "plugin": 9,
 }
 ROOT_LAYER = 10
 
 # What pytest and the command line load before they know whether a checkpoint will be tested at all.
-START_UP = ("pytest_ckpt", "pytest_ckpt.errors", "pytest_ckpt.formats.registry", "pytest_ckpt.plugin")
+START_UP = (
+    "pytest_ckpt",
+    "pytest_ckpt.__main__",
+    "pytest_ckpt.cli",
+    "pytest_ckpt.errors",
+    "pytest_ckpt.formats.registry",
+    "pytest_ckpt.plugin",
+)
 HEAVY = {"hypothesis", "numpy", "torch"}
 
 MAX_LINES = 250
@@ -222,8 +230,8 @@ def test_no_hook_module_imports_anything_heavy_itself() -> None:
     assert direct == []
 
 
-@pytest.mark.parametrize("module", ["pytest_ckpt.errors", "pytest_ckpt.formats.registry", "pytest_ckpt.plugin"])
-def test_importing_the_plugin_leaves_heavy_packages_alone(module: str) -> None:
+@pytest.mark.parametrize("module", START_UP)
+def test_importing_what_starts_leaves_heavy_packages_alone(module: str) -> None:
     code = (
         "import importlib, sys\n"
         f"found = importlib.import_module({module!r})\n"
