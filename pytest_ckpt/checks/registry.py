@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from types import MappingProxyType
@@ -60,6 +60,7 @@ class Check:
 
 
 _REMEDY = "What to do: "
+_NOTHING: Mapping[str, bool] = MappingProxyType({})
 _CHECKS: dict[str, Check] = {}
 CHECKS = MappingProxyType(_CHECKS)
 """Every check by name."""
@@ -93,8 +94,13 @@ def get_check(name: str) -> Check:
     return CHECKS[name]
 
 
-def select_checks(select: Iterable[str]) -> list[Check]:
+def select_checks(select: Iterable[str], enabled: Mapping[str, bool] = _NOTHING) -> list[Check]:
     """Return the checks that names, group names, ``default``, ``all`` or globs ask for, in catalogue order.
+
+    Args:
+        select: The words.
+        enabled: Check name to whether it belongs to the default checks, where a project says so. One that does
+            not is only selected by its own name.
 
     Raises:
         UsageError: If a word selects nothing.
@@ -102,16 +108,16 @@ def select_checks(select: Iterable[str]) -> list[Check]:
     words = [select] if isinstance(select, str) else list(select)
     chosen: set[str] = set()
     for word in words:
-        found = [name for name, item in CHECKS.items() if _matches(word, item)]
+        found = {name for name, item in CHECKS.items() if _matches(word, item, enabled.get(name, item.default))}
         if not found and word not in GROUPS:
             raise _no_check(word, ["default", "all", *GROUPS, *CHECKS])
-        chosen.update(found)
+        chosen |= {name for name in found if name == word or enabled.get(name, True)}
     return sorted((item for item in CHECKS.values() if item.name in chosen), key=lambda item: GROUPS.index(item.group))
 
 
-def _matches(word: str, item: Check) -> bool:
+def _matches(word: str, item: Check, default: bool) -> bool:
     if word in ("default", "all"):
-        return word == "all" or item.default
+        return word == "all" or default
     return word == item.group or fnmatchcase(item.name, word)
 
 
