@@ -95,7 +95,7 @@ class CkptFixture:
         return self._finish(foreign_frames_only(lambda: self._resume(make_run, at, steps, format)), _RESUME[0])
 
     def check(self, make_run: Callable[..., Any], *, raise_on_failure: bool = True, **options: Any) -> Outcomes:
-        """Call :func:`~pytest_ckpt.check_training_run` with the settings of the test.
+        """Do as :func:`~pytest_ckpt.check_training_run`, with the settings of the test and of single checks.
 
         Raises:
             CheckpointFailure: If a check fails; its text is the report.

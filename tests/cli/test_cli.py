@@ -60,4 +60,4 @@ def test_the_module_can_be_run() -> None:
     result = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert (result.returncode, result.stdout) == (2, "")
-    assert result.stderr.startswith("pytest-ckpt: No check is called 'resume'. There are: state_is_restored, ")
+    assert result.stderr.startswith("pytest-ckpt: No check is called 'resume'. There are: ")

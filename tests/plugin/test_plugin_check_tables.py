@@ -77,6 +77,13 @@ def test_check_that_is_not_enabled_runs_by_name_only(
     assert ask(call=f"select=['{RESUME}', 'resume']") == [RESUME, "second_resume_is_exact"]
 
 
+def test_opt_in_check_can_be_enabled(settle: Callable[..., None], ask: Callable[..., list[str]]) -> None:
+    promise = "every_component_is_needed"
+    settle("enabled = true", check=promise)
+
+    assert ask() == [check.name for check in select_checks(["all"]) if check.default or check.name == promise]
+
+
 def steps_trained(log: Path) -> int:
     """Return how many steps the longest run trained, and begin anew."""
     numbers = [int(word) for word in log.read_text().split() if word.isdigit()]
@@ -237,8 +244,8 @@ def test_file_that_makes_no_sense(project: pytest.Pytester, run_pytest: Run, tex
     project.path.joinpath("pytest.ini").touch()
     project.path.joinpath("pyproject.toml").write_text(text)
 
-    # Without -c, pytest itself reads the file and refuses it where it is no TOML.
-    result = run_pytest("-c", "pytest.ini", "--ckpt-run=train:make_run")
+    # Without -c pytest reads the file, and in any case pytest-torch does; both refuse what is no TOML.
+    result = run_pytest("-c", "pytest.ini", "-p", "no:pytest_torch", "--ckpt-run=train:make_run")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"ERROR: pyproject.toml: {message.replace('[', '[[]')}"])
