@@ -13,7 +13,7 @@ from pytest_ckpt.reporting import outcome_lines
 from pytest_ckpt.running import check_training_run
 from pytest_ckpt.runs.parts import module_run
 
-__all__ = ["Example", "example_of"]
+__all__ = ["Example", "example_of", "faults_of"]
 
 _STEPS = 6
 _SHOWN = 2
@@ -36,7 +36,7 @@ class Example:
 
 def example_of(check: Check) -> Example | None:
     """Run a check on a small run with a bug; ``None`` if none that it must see makes a difference there."""
-    fault = next((fault for fault in _faults_of(check) if fault.applies(_RUN, _STEPS, range(_STEPS)) is None), None)
+    fault = next((fault for fault in faults_of(check) if fault.applies(_RUN, _STEPS, range(_STEPS)) is None), None)
     if fault is None:
         return None
     outcomes = check_training_run(fault.inject(_RUN), steps=_STEPS, select=[check.name], raise_on_failure=False)
@@ -44,7 +44,7 @@ def example_of(check: Check) -> Example | None:
     return Example(fault=fault.name, report=_FLOAT.sub("…", lines))
 
 
-def _faults_of(check: Check) -> list[Fault]:
+def faults_of(check: Check) -> list[Fault]:
     """Return the bugs that the check must see, first those that no other check must see."""
     seen = [fault for fault in FAULTS.values() if check.name in fault.seen_by]
     return sorted(seen, key=lambda fault: len(fault.seen_by))

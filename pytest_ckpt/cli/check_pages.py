@@ -8,8 +8,7 @@ from itertools import groupby
 from pathlib import Path
 
 from pytest_ckpt.checks import Check, select_checks
-from pytest_ckpt.cli.check_example import Example, example_of
-from pytest_ckpt.faults import FAULTS
+from pytest_ckpt.cli.check_example import Example, example_of, faults_of
 
 __all__ = ["INDEX", "catalogue", "index", "page", "write_pages"]
 
@@ -118,8 +117,7 @@ def _bullet(text: str) -> str:
 
 
 def _bugs(check: Check) -> str:
-    seen = [fault for fault in FAULTS.values() if check.name in fault.seen_by]
-    return "\n".join(_bullet(f"`{fault.name}`: {fault.summary}") for fault in seen)
+    return "\n".join(_bullet(f"`{fault.name}`: {fault.summary}") for fault in faults_of(check))
 
 
 def _shown(example: Example) -> str:

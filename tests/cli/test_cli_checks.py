@@ -26,8 +26,9 @@ Group: `resume` (by default).
 A state dict can be complete and the run still differ: data order, dropout masks, counters and
 """
 REMEDY = """\
-* `off_by_one_step`: A resumed run goes on with the number of the step it was saved after, and
-  repeats its batch.
+* `replace_parameters`: load_state_dict(..., assign=True) gives the model new parameters, and the
+  optimizer keeps the old ones.
+* `load_nothing`: load does not find the checkpoint and takes the run for a fresh start.
 
 ## What to do when it fails
 
