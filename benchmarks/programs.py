@@ -75,4 +75,4 @@ def _components(trainer: Trainer) -> dict[str, Any]:
 
 def ckpt_fixture() -> CkptFixture:
     """Return what a test gets as ``ckpt``, without a pytest around it."""
-    return CkptFixture(settings=Settings(), record=lambda outcome: None, limit=10)
+    return CkptFixture(settings=Settings(), record=lambda outcome: None, limit=10, per_check=lambda settings: {})

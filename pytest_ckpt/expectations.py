@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from pytest_ckpt.checks import CHECKS, Outcome
+from pytest_ckpt.checks import Outcome, get_check
 from pytest_ckpt.errors import UsageError
 
-__all__ = ["Expected", "apply_expectation", "read_expectations"]
+__all__ = ["Expected", "apply_expectation", "read_expectation", "read_expectations"]
+
+_PLACE = "expected_failures"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,10 +22,12 @@ class Expected:
     Attributes:
         reason: Why the project accepts it.
         until: The last day it is accepted on; ``None`` for no end.
+        place: Where it was written.
     """
 
     reason: str
     until: date | None = None
+    place: str = _PLACE
 
 
 def read_expectations(expected_failures: Mapping[str, Any] | None) -> dict[str, Expected]:
@@ -36,19 +40,36 @@ def read_expectations(expected_failures: Mapping[str, Any] | None) -> dict[str, 
 
 
 def _read(name: str, value: Any) -> Expected:
-    if name not in CHECKS:
-        raise UsageError(f"expected_failures names {name!r}, which is no check. There are: {', '.join(CHECKS)}.")
+    try:
+        get_check(name)
+    except UsageError as error:
+        raise UsageError(f"{_PLACE}: {error}") from None
+    return read_expectation(value, f"{_PLACE}[{name!r}]", _PLACE)
+
+
+def read_expectation(value: Any, place: str, table: str) -> Expected:
+    """Read a reason, or a mapping with ``reason`` and ``until``.
+
+    Args:
+        value: What was written.
+        place: What it was written as, for errors.
+        table: What it is to be removed from when the check passes.
+
+    Raises:
+        UsageError: For a missing reason, a date that is none, or another key.
+    """
     if isinstance(value, str):
         value = {"reason": value}
     if not isinstance(value, Mapping) or not value.get("reason"):
-        raise UsageError(f"expected_failures[{name!r}] needs a reason: a string, or {{'reason': ..., 'until': ...}}.")
+        raise UsageError(f"{place} needs a reason: give a string, or a mapping with 'reason' and, perhaps, 'until'.")
+    if others := [key for key in value if key not in ("reason", "until")]:
+        raise UsageError(f"{place} takes no {others[0]!r}. There are: reason, until.")
     until = value.get("until")
     try:
-        day = until if until is None or isinstance(until, date) else date.fromisoformat(until)
+        day = until if until is None or type(until) is date else date.fromisoformat(until)
     except (TypeError, ValueError):
-        message = f"expected_failures[{name!r}]: until is {until!r}, not a date such as '2027-01-31'."
-        raise UsageError(message) from None
-    return Expected(reason=str(value["reason"]), until=day)
+        raise UsageError(f"{place}: until is {until!r}, not a date such as '2027-01-31'.") from None
+    return Expected(reason=str(value["reason"]), until=day, place=table)
 
 
 def apply_expectation(outcome: Outcome, expected: Expected | None) -> Outcome:
@@ -56,7 +77,7 @@ def apply_expectation(outcome: Outcome, expected: Expected | None) -> Outcome:
     if expected is None:
         return outcome
     if outcome.status == "pass":
-        summary = f"It passes, though it was expected to fail: {expected.reason}. Remove it from expected_failures."
+        summary = f"It passes, though it was expected to fail: {expected.reason}. Remove it from {expected.place}."
         return replace(outcome, status="unexpected pass", summary=summary)
     if outcome.status != "fail":
         return outcome

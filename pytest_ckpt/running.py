@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
-from typing import Any, cast
+from functools import cache, partial
+from itertools import chain
+from typing import Any
 
-from pytest_ckpt.checks import Check, Evidence, Outcome, Outcomes, select_checks
-from pytest_ckpt.errors import CheckpointFailure, MissingDependencyError, UsageError
+from pytest_ckpt.check_settings import CheckSettings
+from pytest_ckpt.checks import Check, Outcome, Outcomes, select_checks
+from pytest_ckpt.errors import CheckpointFailure, UsageError
 from pytest_ckpt.expectations import Expected, apply_expectation, read_expectations
 from pytest_ckpt.reporting import report
-from pytest_ckpt.runs import MakeRun, build, isolated, require_factory
-from pytest_ckpt.runs.shared_state import SharedState
-from pytest_ckpt.runs.storage import storage_for
-from pytest_ckpt.trips import FIRST_SEED, Plan
+from pytest_ckpt.runs import MakeRun
+from pytest_ckpt.subjects import Subject, Terms
 
-__all__ = ["PlannedCheck", "check_training_run", "plan_checks"]
+__all__ = ["PlannedCheck", "check_training_run", "plan_checks", "run_planned"]
 
 
 def check_training_run(
@@ -65,8 +65,7 @@ def check_training_run(
         devices=devices,
         expected_failures=expected_failures,
     )
-    items = tuple(item.run() for item in planned)
-    outcomes = Outcomes(items=items, name=planned[0].subject.name if planned else "")
+    outcomes = run_planned(planned)
     if raise_on_failure and outcomes.failures:
         raise CheckpointFailure(report(outcomes), outcomes)
     return outcomes
@@ -87,7 +86,7 @@ class PlannedCheck:
     check: Check
     format: str
     device: str
-    subject: _Subject
+    subject: Subject
     expected: Expected | None = None
 
     @property
@@ -109,6 +108,12 @@ class PlannedCheck:
         return apply_expectation(self.subject.judge(self.check), self.expected)
 
 
+def run_planned(planned: Sequence[PlannedCheck]) -> Outcomes:
+    """Run the checks of one run, one after the other."""
+    items = tuple(item.run() for item in planned)
+    return Outcomes(items=items, name=planned[0].subject.name if planned else "")
+
+
 def plan_checks(
     make_run: MakeRun,
     *,
@@ -119,33 +124,59 @@ def plan_checks(
     formats: Iterable[str] | None = None,
     devices: Iterable[str] | None = None,
     expected_failures: Mapping[str, Any] | None = None,
+    per_check: Mapping[str, CheckSettings] | None = None,
 ) -> list[PlannedCheck]:
     """Return the checks that :func:`check_training_run` would run, without calling ``make_run``.
+
+    Args:
+        per_check: Check name to the settings that hold for it instead of the others.
 
     Raises:
         UsageError: If an option makes no sense.
     """
+    own = per_check or {}
+    options = {"steps": steps, "at": _several(at), "ignore": _several(ignore), "formats": _several(formats)}
+    common = _terms(**options)
+    expected = {name: found.expected_failure for name, found in own.items()} | read_expectations(expected_failures)
+    chosen = select_checks(select, {name: found.enabled for name, found in own.items() if found.enabled is not None})
+    terms = {item.name: _own_terms(options, own[item.name]) if item.name in own else common for item in chosen}
+    subject = cache(partial(Subject, make_run))
+    return [
+        PlannedCheck(
+            check=item,
+            format=name,
+            device=device,
+            subject=subject(terms[item.name][name], device),
+            expected=expected.get(item.name),
+        )
+        for device in _devices(make_run, devices)
+        for name in dict.fromkeys(chain(common, *terms.values()))
+        for item in chosen
+        if name in terms[item.name]
+    ]
+
+
+def _several(value: Any) -> tuple[Any, ...] | None:
+    return value if value is None else (value,) if isinstance(value, str | int) else tuple(value)
+
+
+def _terms(steps: Any, at: Any, ignore: Any, formats: Any) -> dict[str, Terms]:
     points = _resume_points(steps, at)
-    expected = read_expectations(expected_failures)
-    names = [formats] if isinstance(formats, str) else list(formats) if formats is not None else [""]
-    globs = (ignore,) if isinstance(ignore, str) else tuple(ignore)
-    planned = []
-    for device in _devices(make_run, devices):
-        made_on = partial(cast(Any, make_run), device=device) if device else make_run
-        for name in names:
-            subject = _Subject(made_on, steps=steps, at=points, ignore=globs, format=name, device=device)
-            planned += [
-                PlannedCheck(check=item, format=name, device=device, subject=subject, expected=expected.get(item.name))
-                for item in select_checks(select)
-            ]
-    return planned
+    names = ("",) if formats is None else formats
+    return {name: Terms(steps=steps, at=points, ignore=ignore, format=name) for name in names}
+
+
+def _own_terms(options: Mapping[str, Any], own: CheckSettings) -> dict[str, Terms]:
+    try:
+        return _terms(**{**options, **own.terms()})
+    except UsageError as error:
+        raise UsageError(f"{own.place}: {error}") from None
 
 
 def _resume_points(steps: Any, at: Any) -> tuple[int, ...]:
     if not isinstance(steps, int) or steps < 1:
         raise UsageError(f"steps={steps!r}; it is the number of training steps, at least 1.")
-    wanted = range(steps) if at is None else [at] if isinstance(at, int) else list(at)
-    points = tuple(sorted(set(wanted)))
+    points = tuple(sorted(set(range(steps) if at is None else at)))
     if not points or any(not isinstance(k, int) or not 0 <= k < steps for k in points):
         raise UsageError(
             f"at={list(points)!r} with steps={steps}: the steps to save after and resume from lie between 0 and "
@@ -157,63 +188,7 @@ def _resume_points(steps: Any, at: Any) -> tuple[int, ...]:
 def _devices(make_run: MakeRun, devices: Iterable[str] | None) -> list[str]:
     if devices is None:
         return [""]
-    names = [devices] if isinstance(devices, str) else list(devices)
+    names = list(_several(devices) or ())
     if "device" not in inspect.signature(make_run).parameters:
         raise UsageError(f"devices={names!r}, but make_run has no parameter 'device' to be called with.")
     return names
-
-
-class _Subject:
-    """A run to be checked; its evidence is gathered when the first check asks for it.
-
-    Attributes:
-        name: The run's own name once it was made, before that the factory's.
-    """
-
-    def __init__(
-        self,
-        make_run: MakeRun,
-        *,
-        steps: int,
-        at: tuple[int, ...],
-        ignore: tuple[str, ...],
-        format: str,
-        device: str,
-    ) -> None:
-        self._make_run, self._steps, self._at = make_run, steps, at
-        self._ignore, self._format, self._device = ignore, format, device
-        factory = getattr(make_run, "func", make_run)
-        self.name = str(getattr(factory, "__qualname__", type(factory).__qualname__))
-
-    def judge(self, check: Check) -> Outcome:
-        try:
-            evidence = self._evidence
-        except MissingDependencyError as error:
-            return self._skipped(check, str(error))
-        if evidence.refusal is not None:
-            return self._skipped(check, evidence.refusal)
-        return check.run(evidence)
-
-    def _skipped(self, check: Check, reason: str) -> Outcome:
-        return Outcome(check=check.name, status="skipped", summary=reason, format=self._format, device=self._device)
-
-    @cached_property
-    def _evidence(self) -> Evidence:
-        require_factory(self._make_run)
-        with isolated():
-            shared = SharedState(self._make_run)
-            run = build(shared.fresh, FIRST_SEED)
-            components = run.components
-        if not components:
-            raise UsageError("The run has no components; name at least one stateful object.")
-        self.name = run.definition.name or self.name
-        trains = run.definition.step is not None
-        plan = Plan(
-            make_run=shared.fresh,
-            steps=self._steps if trains else 0,
-            at=self._at if trains else (0,),
-            storage=storage_for(run, self._format),
-            ignore=self._ignore,
-            shared=shared,
-        )
-        return Evidence(plan, self._device or str(run.definition.device or ""))

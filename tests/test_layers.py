@@ -37,19 +37,29 @@ LAYERS = {
     "spine": 5,
     "trips": 5,
     "diagnosis": 6,
+    "check_settings": 7,
     "checks": 7,
     "expectations": 7,
     "golden": 7,
     "strategies": 7,
     "reporting": 8,
     "running": 8,
+    "subjects": 8,
+    "__main__": 9,
     "cli": 9,
     "plugin": 9,
 }
 ROOT_LAYER = 10
 
 # What pytest and the command line load before they know whether a checkpoint will be tested at all.
-START_UP = ("pytest_ckpt", "pytest_ckpt.errors", "pytest_ckpt.formats.registry", "pytest_ckpt.plugin")
+START_UP = (
+    "pytest_ckpt",
+    "pytest_ckpt.__main__",
+    "pytest_ckpt.cli",
+    "pytest_ckpt.errors",
+    "pytest_ckpt.formats.registry",
+    "pytest_ckpt.plugin",
+)
 HEAVY = {"hypothesis", "numpy", "torch"}
 
 MAX_LINES = 250
@@ -223,8 +233,8 @@ def test_no_hook_module_imports_anything_heavy_itself() -> None:
     assert direct == []
 
 
-@pytest.mark.parametrize("module", ["pytest_ckpt.errors", "pytest_ckpt.formats.registry", "pytest_ckpt.plugin"])
-def test_importing_the_plugin_leaves_heavy_packages_alone(module: str) -> None:
+@pytest.mark.parametrize("module", START_UP)
+def test_importing_what_starts_leaves_heavy_packages_alone(module: str) -> None:
     code = (
         "import importlib, sys\n"
         f"found = importlib.import_module({module!r})\n"

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import pytest_ckpt
+from pytest_ckpt.cli import main
 from pytest_ckpt.formats.registry import BUILTIN_FORMATS
 
 PACKAGE = Path(pytest_ckpt.__file__).parent
@@ -133,6 +134,11 @@ def test_pytest_loads_the_plugin_by_its_entry_point(pytestconfig: pytest.Config)
     (entry_point,) = metadata.entry_points(group="pytest11", name="ckpt")
 
     assert pytestconfig.pluginmanager.get_plugin("ckpt") is entry_point.load()
+
+
+def test_the_command_is_the_main_function_of_the_cli() -> None:
+    assert PYPROJECT["project"]["scripts"] == {"pytest-ckpt": "pytest_ckpt.cli:main"}
+    assert metadata.EntryPoint("pytest-ckpt", "pytest_ckpt.cli:main", "console_scripts").load() is main
 
 
 def test_every_builtin_format_can_be_installed_with_an_extra() -> None:

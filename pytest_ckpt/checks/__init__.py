@@ -3,7 +3,7 @@
 from pytest_ckpt.checks import economy, fidelity, overwriting, resume, side_effects
 from pytest_ckpt.checks.evidence import Evidence
 from pytest_ckpt.checks.outcome import Outcome, Outcomes, Status
-from pytest_ckpt.checks.registry import CHECKS, DEFAULT_GROUPS, GROUPS, Check, select_checks
+from pytest_ckpt.checks.registry import CHECKS, DEFAULT_GROUPS, GROUPS, Check, get_check, select_checks
 
 __all__ = [
     "CHECKS",
@@ -16,6 +16,7 @@ __all__ = [
     "Status",
     "economy",
     "fidelity",
+    "get_check",
     "overwriting",
     "resume",
     "select_checks",

@@ -16,6 +16,8 @@ def check_every_component_is_needed(evidence: Evidence) -> Outcome:
 
     Each component is put back to what a fresh run has, right after loading, and the run trains on. What
     changes nothing need not be saved; a project that saves it all the same leaves this check off.
+
+    What to do: Leave the component out of the checkpoint, or train for as many steps as it takes to matter.
     """
     name = "every_component_is_needed"
     if not evidence.plan.steps:

@@ -22,6 +22,10 @@ def check_state_is_restored(evidence: Evidence) -> Outcome:
     Parameters, buffers, optimizer state by parameter name, hyper-parameters, schedulers, scalers and any
     other stateful object. Two state dicts that are equal are not enough for an exact resume, but two that
     differ have lost something.
+
+    What to do: Save the ``state_dict()`` of the component that is named and give it to its ``load_state_dict()``
+    in load. Where a single tensor is named, look for a key that was renamed or filtered out, a cast, or what
+    overwrites it after the load.
     """
     name = "state_is_restored"
     if (failure := evidence.interruption.failure) is not None:
@@ -116,6 +120,9 @@ def check_traits_are_restored(evidence: Evidence) -> Outcome:
     No state dict holds these, so a load that replaces parameters instead of filling them loses them: a
     frozen layer trains, two tied weights part, or the optimizer goes on with parameters that the model no
     longer has. What the training puts right by itself is no loss.
+
+    What to do: Load into the existing parameters (``load_state_dict`` without ``assign=True``), or tie, freeze
+    and build the optimizer again after loading.
     """
     name = "traits_are_restored"
     if all(trip.failure is not None for trip in evidence.trips):
@@ -145,6 +152,9 @@ def check_outputs_are_restored(evidence: Evidence) -> Outcome:
     """The loaded run predicts, in eval mode, what the saved run predicted.
 
     Predictions see what state dicts leave out: plain attributes, closures, non-persistent buffers.
+
+    What to do: Put what differs after loading into the checkpoint, or make it a buffer, so that the state dict
+    holds it.
     """
     name = "outputs_are_restored"
     found = evidence.predictions
@@ -180,6 +190,8 @@ def check_second_generation_equals_first(evidence: Evidence) -> Outcome:
 
     A save that depends on having trained in this process, or a load that changes what is saved next,
     shows only in the second generation.
+
+    What to do: Make save depend only on the run's state, not on what happened in this process.
     """
     name = "second_generation_equals_first"
     found = evidence.generations

@@ -21,6 +21,8 @@ def check_loading_overwrites_everything(evidence: Evidence) -> Outcome:
 
     A load that fills only what is missing, adds to a list or keeps what the file does not mention works at
     the start of a process; going back to the best weights, or on after a bad step, it mixes two runs.
+
+    What to do: Let load replace the whole state: clear what it fills, and reset what the file does not mention.
     """
     name = "loading_overwrites_everything"
     if not evidence.plan.steps:
@@ -60,6 +62,8 @@ def check_saving_again_replaces_the_checkpoint(evidence: Evidence) -> Outcome:
 
     A file that is appended to, or parts of the earlier checkpoint that stay behind in its folder: each save
     into an empty folder is right, and the one file that is written again and again is not.
+
+    What to do: Write whole files, and remove what an earlier save has left at the path.
     """
     name = "saving_again_replaces_the_checkpoint"
     found = evidence.saved_over

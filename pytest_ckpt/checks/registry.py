@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from types import MappingProxyType
@@ -13,7 +13,7 @@ from pytest_ckpt.checks.evidence import Evidence
 from pytest_ckpt.checks.outcome import Outcome
 from pytest_ckpt.errors import UsageError
 
-__all__ = ["CHECKS", "DEFAULT_GROUPS", "GROUPS", "Check", "check", "select_checks"]
+__all__ = ["CHECKS", "DEFAULT_GROUPS", "GROUPS", "Check", "check", "get_check", "select_checks"]
 
 GROUPS = (
     "fidelity",
@@ -42,6 +42,7 @@ class Check:
         group: The group it belongs to.
         summary: The property, in one sentence.
         why: Why it is a check of its own.
+        remedy: What to do when it fails.
         run: Judges what was seen of a run.
     """
 
@@ -49,28 +50,57 @@ class Check:
     group: str
     summary: str
     why: str
+    remedy: str
     run: CheckFunction
 
+    @property
+    def default(self) -> bool:
+        """Whether it runs unless a project says otherwise."""
+        return self.group in DEFAULT_GROUPS
 
+
+_REMEDY = "What to do: "
+_NOTHING: Mapping[str, bool] = MappingProxyType({})
 _CHECKS: dict[str, Check] = {}
 CHECKS = MappingProxyType(_CHECKS)
 """Every check by name."""
 
 
 def check(group: str) -> Callable[[CheckFunction], CheckFunction]:
-    """Enter a function ``check_<name>`` into the catalogue; its docstring is the summary and the reason."""
+    """Enter a function ``check_<name>`` into the catalogue.
+
+    The first line of its docstring is the summary, the next paragraph says why, and the last one, which begins
+    with ``What to do:``, is the remedy.
+    """
 
     def enter(function: CheckFunction) -> CheckFunction:
-        summary, _, why = (function.__doc__ or "").strip().partition("\n")
+        summary, _, rest = (function.__doc__ or "").strip().partition("\n")
+        why, _, remedy = " ".join(rest.split()).partition(_REMEDY)
         name = function.__name__.removeprefix("check_")
-        _CHECKS[name] = Check(name=name, group=group, summary=summary, why=" ".join(why.split()), run=function)
+        _CHECKS[name] = Check(name=name, group=group, summary=summary, why=why.rstrip(), remedy=remedy, run=function)
         return function
 
     return enter
 
 
-def select_checks(select: Iterable[str]) -> list[Check]:
+def get_check(name: str) -> Check:
+    """Return the check of that name.
+
+    Raises:
+        UsageError: If there is none, with a name that is close.
+    """
+    if name not in CHECKS:
+        raise _no_check(name, list(CHECKS))
+    return CHECKS[name]
+
+
+def select_checks(select: Iterable[str], enabled: Mapping[str, bool] = _NOTHING) -> list[Check]:
     """Return the checks that names, group names, ``default``, ``all`` or globs ask for, in catalogue order.
+
+    Args:
+        select: The words.
+        enabled: Check name to whether it belongs to the default checks, where a project says so. One that does
+            not is only selected by its own name.
 
     Raises:
         UsageError: If a word selects nothing.
@@ -78,17 +108,20 @@ def select_checks(select: Iterable[str]) -> list[Check]:
     words = [select] if isinstance(select, str) else list(select)
     chosen: set[str] = set()
     for word in words:
-        found = [name for name, item in CHECKS.items() if _matches(word, item)]
+        found = {name for name, item in CHECKS.items() if _matches(word, item, enabled.get(name, item.default))}
         if not found and word not in GROUPS:
-            known = ["default", "all", *GROUPS, *CHECKS]
-            close = difflib.get_close_matches(word, known, n=1)
-            hint = f"Did you mean {close[0]!r}? " if close else ""
-            raise UsageError(f"No check is called {word!r}. {hint}There are: {', '.join(known)}.")
-        chosen.update(found)
+            raise _no_check(word, ["default", "all", *GROUPS, *CHECKS])
+        chosen |= {name for name in found if name == word or enabled.get(name, True)}
     return sorted((item for item in CHECKS.values() if item.name in chosen), key=lambda item: GROUPS.index(item.group))
 
 
-def _matches(word: str, item: Check) -> bool:
+def _matches(word: str, item: Check, default: bool) -> bool:
     if word in ("default", "all"):
-        return word == "all" or item.group in DEFAULT_GROUPS
+        return word == "all" or default
     return word == item.group or fnmatchcase(item.name, word)
+
+
+def _no_check(name: str, known: list[str]) -> UsageError:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean {close[0]!r}? " if close else ""
+    return UsageError(f"No check is called {name!r}. {hint}There are: {', '.join(known)}.")

@@ -24,6 +24,9 @@ def check_resume_is_exact(evidence: Evidence) -> Outcome:
     A state dict can be complete and the run still differ: data order, dropout masks, counters and
     schedules live outside it. Every step to save after is tried, and a difference is only held against
     the checkpoint when the uninterrupted run repeats itself.
+
+    What to do: Save and restore what the report says is to blame: a component, a random state, a counter, a
+    position in the data. Where training is not deterministic, seed what the program draws from.
     """
     if not evidence.plan.steps:
         return outcome(evidence, _NAME, status="skipped", summary="The run has no step=, so it cannot train on.")
@@ -67,6 +70,8 @@ def check_second_resume_is_exact(evidence: Evidence) -> Outcome:
 
     A load that leaves the run right and its bookkeeping wrong, such as a position counted from the start
     of the process or an epoch that is added at every load, shows only at the second resume.
+
+    What to do: Let save write what load reads: the run's whole count, not that of this process.
     """
     name = "second_resume_is_exact"
     if not evidence.plan.steps:

@@ -21,6 +21,9 @@ def check_saving_changes_nothing(evidence: Evidence) -> Outcome:
     A save that draws random numbers, leaves eval mode behind, casts or moves the live model, or clears
     gradients makes the training depend on how often it is saved. What a save notes for itself, such as
     the number of saves, may change.
+
+    What to do: Let save read the run and write copies; restore modes, devices, dtypes and random state it
+    changes.
     """
     name = "saving_changes_nothing"
     if not evidence.plan.steps:
@@ -101,6 +104,8 @@ def check_checkpoints_are_independent(evidence: Evidence) -> Outcome:
     A payload that is built once and written at every save, a side file without the step in its name, an
     optimizer written at the first save only: alone each checkpoint is right. One that a project has
     deleted meanwhile, to keep its last few, is no failure.
+
+    What to do: Write the run's current state at every save, into files that no other save touches.
     """
     name = "checkpoints_are_independent"
     if len(evidence.interruption.trips) < 2:
@@ -133,6 +138,9 @@ def check_loading_twice_gives_the_same(evidence: Evidence) -> Outcome:
 
     A load that keeps the file's own tensors lets training write into a cached mapping, and one that pops
     keys out of it leaves nothing for the next load.
+
+    What to do: Clone tensors when loading, and copy what load takes out of a mapping that is kept, instead of
+    popping it.
     """
     name = "loading_twice_gives_the_same"
     found = evidence.generations

@@ -22,10 +22,11 @@ __all__ = ["CheckCall", "CheckGroup", "check_calls", "group_of"]
 class CheckGroup:
     """The checks of one run, which share what was seen of it until they are told to forget it."""
 
-    def __init__(self, make_run: Callable[..., Any], settings: Settings) -> None:
+    def __init__(self, make_run: Callable[..., Any], settings: Settings, config: pytest.Config) -> None:
+        from pytest_ckpt.plugin.check_tables import per_check
         from pytest_ckpt.running import plan_checks
 
-        self._plan = partial(plan_checks, make_run, **settings.given())
+        self._plan = partial(plan_checks, make_run, **settings.given(), per_check=per_check(config, settings))
         self._planned: dict[str, PlannedCheck] = {}
         self.ids = tuple(item.id for item in self._plan())
 
@@ -82,7 +83,7 @@ def check_calls(make_run: Callable[..., Any], settings: Settings, config: pytest
         UsageError: If the settings make no sense.
     """
     config.pluginmanager.import_plugin("pytest_ckpt.plugin.sharing")
-    group, limit = CheckGroup(make_run, settings), mismatch_limit(config)
+    group, limit = CheckGroup(make_run, settings, config), mismatch_limit(config)
     return {check_id: CheckCall(group=group, check_id=check_id, limit=limit) for check_id in group.ids}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pytest_ckpt.check_settings import CheckSettings
 from pytest_ckpt.checks import Outcome, Outcomes
 from pytest_ckpt.comparison import Mismatch, compare
 from pytest_ckpt.errors import CheckpointFailure, UsageError
@@ -15,7 +16,7 @@ from pytest_ckpt.plugin.quick_trips import QuickTrip, if_plainly_right, quick_re
 from pytest_ckpt.plugin.settings import Settings
 from pytest_ckpt.plugin.verdicts import foreign_frames_only, refuse
 from pytest_ckpt.reporting import mismatch_lines, report
-from pytest_ckpt.running import PlannedCheck, check_training_run, plan_checks
+from pytest_ckpt.running import PlannedCheck, plan_checks, run_planned
 from pytest_ckpt.state import StateTree, capture, is_stateful
 from pytest_ckpt.state.paths import matches_any
 
@@ -40,12 +41,14 @@ class CkptFixture:
         settings: What they ask for.
         record: Takes each outcome, for the report of the test.
         limit: How many mismatches to show; 0 shows all.
+        per_check: Returns what the project settles for single checks and some settings leave open.
     """
 
     # Not repeated above every failure, where pytest shows the arguments of the test.
     settings: Settings = field(repr=False)
     record: Callable[[Outcome], None] = field(repr=False)
     limit: int = field(repr=False)
+    per_check: Callable[[Settings], Mapping[str, CheckSettings]] = field(repr=False)
 
     def round_trip(
         self, make_run: Callable[..., Any], *, format: str | None = None, steps: int | None = None
@@ -92,7 +95,7 @@ class CkptFixture:
         return self._finish(foreign_frames_only(lambda: self._resume(make_run, at, steps, format)), _RESUME[0])
 
     def check(self, make_run: Callable[..., Any], *, raise_on_failure: bool = True, **options: Any) -> Outcomes:
-        """Call :func:`~pytest_ckpt.check_training_run` with the settings of the test.
+        """Do as :func:`~pytest_ckpt.check_training_run`, with the settings of the test and of single checks.
 
         Raises:
             CheckpointFailure: If a check fails; its text is the report.
@@ -156,7 +159,8 @@ class CkptFixture:
         return found
 
     def _check(self, make_run: Any, options: Mapping[str, Any]) -> Outcomes:
-        return check_training_run(make_run, **self._settings(**options).given(), raise_on_failure=False)
+        settings = self._settings(**options)
+        return run_planned(plan_checks(make_run, **settings.given(), per_check=self.per_check(settings)))
 
     def _differences(self, saved: Any, loaded: Any, ignore: str | Iterable[str] | None) -> tuple[Mismatch, ...]:
         globs = self._settings(ignore=ignore).ignore or ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,12 +19,16 @@ _DEFAULT_FORMATS = ("torch",)
 @pytest.fixture
 def ckpt(request: pytest.FixtureRequest) -> CkptFixture:
     """Save, load, resume and compare training runs, with the settings of the test."""
+    from pytest_ckpt.plugin.check_tables import per_check
     from pytest_ckpt.plugin.ckpt_fixture import CkptFixture
     from pytest_ckpt.plugin.settings import settings_of
     from pytest_ckpt.plugin.verdicts import mismatch_limit
 
     return CkptFixture(
-        settings=settings_of(request.node), record=recorder(request.node), limit=mismatch_limit(request.config)
+        settings=settings_of(request.node),
+        record=recorder(request.node),
+        limit=mismatch_limit(request.config),
+        per_check=partial(per_check, request.config),
     )
 
 

@@ -22,6 +22,7 @@ _OPTIONS = {
     "ignore": ("GLOB", "paths that need not be restored, such as 'rng.*'"),
 }
 _INI_NAMES = {"run": "ckpt_run", "format": "ckpt_formats"}
+_SETTINGS = {"format": "formats"}
 _MARKER = (
     "ckpt(*, steps, at, formats, ignore, select, expected_failures): settings for the fixtures `ckpt` and "
     "`ckpt_format` and for checks made by `parametrize_with_checks`"
@@ -84,6 +85,7 @@ def _read(config: pytest.Config) -> Settings:
         formats=tuple(_asked_for(config, "format")) or None,
         ignore=tuple(_asked_for(config, "ignore", split=False)) or None,
         select=tuple(_asked_for(config, "select")) or None,
+        from_ini=frozenset(_SETTINGS.get(name, name) for name in _OPTIONS if config.getoption(f"ckpt_{name}") is None),
     )
     require_formats(settings.formats or ())
     return settings

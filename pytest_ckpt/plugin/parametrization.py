@@ -35,8 +35,8 @@ def parametrize_with_checks(
     undecidable or skipped skips the test, and an expected failure makes it xfail.
 
     The options are those of :func:`~pytest_ckpt.check_training_run`. What is not given comes from
-    ``@pytest.mark.ckpt``, from the command line or from the ini file. ``make_run`` is not called before the
-    first of the tests runs.
+    ``@pytest.mark.ckpt``, from the command line, from the check's table in ``pyproject.toml`` or from the ini
+    file. ``make_run`` is not called before the first of the tests runs.
     """
     options = {
         "steps": steps,

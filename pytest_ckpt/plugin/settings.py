@@ -11,7 +11,7 @@ import pytest
 from pytest_ckpt.errors import UsageError
 from pytest_ckpt.plugin.stash import FROM_CONFIG
 
-__all__ = ["Settings", "require_formats", "settings_of"]
+__all__ = ["Settings", "require_formats", "require_names", "settings_of"]
 
 OWN_FORMAT = "own"  # runs.storage has it too, but imports torch
 _MARKER_KEYWORDS = ("steps", "at", "formats", "ignore", "select", "expected_failures")
@@ -29,6 +29,7 @@ class Settings:
         select: Check names, groups and globs.
         devices: Devices to make the run on.
         expected_failures: Check name to the reason why its failure is accepted.
+        from_ini: The names of those that come from the ini file.
     """
 
     steps: int | None = None
@@ -38,6 +39,7 @@ class Settings:
     select: tuple[str, ...] | None = None
     devices: tuple[str, ...] | None = None
     expected_failures: Mapping[str, Any] | None = None
+    from_ini: frozenset[str] = frozenset()
 
     @classmethod
     def read(cls, given: Mapping[str, Any]) -> Settings:
@@ -46,7 +48,7 @@ class Settings:
         Raises:
             UsageError: If an option makes no sense, or there is no such format.
         """
-        _require_names(given, [field.name for field in fields(cls)], "The call")
+        require_names(given, _options(cls), "The call")
         known = dict(given)
         for name in ("at", "formats", "ignore", "select", "devices"):
             if known.get(name) is not None:
@@ -56,12 +58,16 @@ class Settings:
 
     def over(self, below: Settings) -> Settings:
         """Return these settings, and those of ``below`` where these say nothing."""
-        return Settings(**{**below.given(), **self.given()})
+        return Settings(**{**below.given(), **self.given()}, from_ini=below.from_ini - self.given().keys())
 
     def given(self) -> dict[str, Any]:
         """Return what was asked for, as keywords of ``check_training_run``."""
-        values = ((field.name, getattr(self, field.name)) for field in fields(self))
-        return {name: value for name, value in values if value is not None}
+        values = {name: getattr(self, name) for name in _options(type(self))}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+def _options(settings: type[Settings]) -> list[str]:
+    return [field.name for field in fields(settings) if field.name != "from_ini"]
 
 
 def settings_of(node: pytest.Item, **call: Any) -> Settings:
@@ -98,10 +104,15 @@ def _require_keywords(mark: pytest.Mark) -> None:
     if mark.args:
         known = ", ".join(_MARKER_KEYWORDS)
         raise UsageError(f"@pytest.mark.ckpt takes keywords only, not {mark.args[0]!r}. There are: {known}.")
-    _require_names(mark.kwargs, _MARKER_KEYWORDS, "@pytest.mark.ckpt")
+    require_names(mark.kwargs, _MARKER_KEYWORDS, "@pytest.mark.ckpt")
 
 
-def _require_names(given: Iterable[str], known: Sequence[str], what: str) -> None:
+def require_names(given: Iterable[str], known: Sequence[str], what: str) -> None:
+    """Raise if a name is none of the known ones.
+
+    Raises:
+        UsageError: If so, with a name that is close.
+    """
     for name in given:
         if name not in known:
             from difflib import get_close_matches

@@ -8,7 +8,7 @@ import pytest
 from zoo import GOOD_RUNS, QUIET
 
 from pytest_ckpt import check_training_run
-from pytest_ckpt.checks import CHECKS, DEFAULT_GROUPS
+from pytest_ckpt.checks import CHECKS, DEFAULT_GROUPS, Check
 from pytest_ckpt.faults import FAULTS
 
 STATE, TRAITS, OUTPUTS = "state_is_restored", "traits_are_restored", "outputs_are_restored"
@@ -89,9 +89,9 @@ def test_each_check_can_be_told_from_the_others() -> None:
 
 
 @pytest.mark.parametrize("check", CHECKS.values(), ids=list(CHECKS))
-def test_a_check_says_in_one_sentence_what_holds_and_then_why_it_matters(check: object) -> None:
-    summary, why = check.summary, check.why  # type: ignore[attr-defined]
-
-    assert re.fullmatch(r"[A-Z][^\n]+\.", summary)
-    assert why.endswith(".")
-    assert "  " not in why
+def test_a_check_says_what_holds_in_one_sentence_then_why_it_matters_and_what_to_do(check: Check) -> None:
+    assert re.fullmatch(r"[A-Z][^\n]+\.", check.summary)
+    for text in (check.why, check.remedy):
+        assert re.fullmatch(r"[A-Z][^\n]+\.", text)
+        assert "  " not in text
+        assert "What to do" not in text
