@@ -7,9 +7,8 @@ from pathlib import Path
 
 import torch
 
-from .pretraining import pretrained_file
 from .train import FineTuning, warm_start
-from .training_run import make_run
+from .training_run import PRETRAINED, make_run
 
 
 class WarmedTwice(FineTuning):
@@ -17,7 +16,7 @@ class WarmedTwice(FineTuning):
 
     def load(self, path: Path) -> None:
         super().load(path)
-        warm_start(self.model, pretrained_file())
+        warm_start(self.model, PRETRAINED)
 
 
 class FrozenForGood(FineTuning):

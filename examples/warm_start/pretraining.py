@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import tempfile
 from collections import OrderedDict
 from pathlib import Path
 
@@ -43,18 +41,3 @@ def pretrain(path: Path, steps: int = 20) -> None:
         optimizer.step()
         optimizer.zero_grad()
     torch.save({"state_dict": model.state_dict(), "classes": 5}, path)
-
-
-@functools.cache
-def pretrained_file() -> Path:
-    """Stands for the file that one would download: the same for every run, and it costs none its random numbers."""
-    folder = Path(_downloads().name)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        pretrain(folder / "pretrained.pt")
-    return folder / "pretrained.pt"
-
-
-@functools.cache
-def _downloads() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="pretrained-")

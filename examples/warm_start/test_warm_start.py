@@ -11,26 +11,26 @@ import torch
 from pytest_ckpt import CheckpointFailure, check_training_run
 
 from .broken import ColdStart, cold_start, frozen_for_good, warmed_twice
-from .pretraining import pretrain, pretrained_file
+from .pretraining import pretrain
 from .train import Classifier, FineTuning, warm_start
-from .training_run import make_run
+from .training_run import PRETRAINED, make_run
 
 
 def expected_backbone() -> dict[str, Any]:
     """What the backbone must be, under its new names, without a look at the code that renames."""
-    saved = [value for key, value in torch.load(pretrained_file())["state_dict"].items() if key.startswith("encoder.")]
+    saved = [value for key, value in torch.load(PRETRAINED)["state_dict"].items() if key.startswith("encoder.")]
     norm = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
     return dict(zip(["0.weight", "0.bias", *(f"1.{name}" for name in norm)], saved, strict=True))
 
 
 def test_backbone_is_the_pretrained_one(ckpt: Any) -> None:
-    model = FineTuning(pretrained_file()).model
+    model = FineTuning(PRETRAINED).model
 
     ckpt.compare(expected_backbone(), model.backbone.state_dict())
 
 
 def test_cold_start_is_caught(ckpt: Any) -> None:
-    model = ColdStart(pretrained_file()).model
+    model = ColdStart(PRETRAINED).model
 
     with pytest.raises(CheckpointFailure, match=r"(?s)not the saved one, in 7 places.*1\.running_mean: value differs"):
         ckpt.compare(expected_backbone(), model.backbone.state_dict())
