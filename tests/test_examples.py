@@ -35,7 +35,7 @@ def run_pytest(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 def without_numbers(text: str) -> str:
     """They are those of one version of torch on one processor."""
-    return re.sub(r"\d\.\d+(e[+-]\d+)?", "<number>", text)
+    return re.sub(r"-?\d+\.\d+(e[+-]\d+)?", "<number>", text)
 
 
 def test_there_are_examples() -> None:
