@@ -39,7 +39,9 @@ def without_numbers(text: str) -> str:
 
 
 def test_there_are_examples() -> None:
-    assert {"custom_module", "digits_workspace", "first_round_trip"} <= {folder.name for folder in EXAMPLES}
+    assert {"custom_module", "digits_workspace", "first_round_trip", "gan", "plain_script"} <= {
+        e.name for e in EXAMPLES
+    }
 
 
 @every_example
@@ -97,6 +99,12 @@ def quoted_reports() -> Iterator[ParameterSet]:
         readme = (example / "README.md").read_text(encoding="utf-8")
         for name, *rest in re.findall(f"{named}(?:(?!```).)*{printed}", readme, re.DOTALL):
             yield pytest.param(example.name, name, *rest, id=f"{example.name}-{name}")
+
+
+def test_every_example_with_broken_runs_quotes_a_report() -> None:
+    quoting = {quoted.values[0] for quoted in quoted_reports()}
+
+    assert quoting == {example.name for example in EXAMPLES if (example / "broken.py").exists()}
 
 
 @pytest.mark.parametrize(("example", "run_name", "options", "quoted"), list(quoted_reports()))
