@@ -6,6 +6,7 @@ where another trainer will look.
 
 from __future__ import annotations
 
+import functools
 import shutil
 import tempfile
 from pathlib import Path
@@ -22,11 +23,20 @@ def make_run(make_trainer: type[Trainer] = Trainer) -> TrainingRun:
     folder = Path(tempfile.mkdtemp(dir=_outputs.name))
     trainer = make_trainer(folder)
 
-    def save(path: Path) -> None:
-        shutil.copytree(folder, path, dirs_exist_ok=True)
-
     def load(path: Path) -> None:
-        shutil.copytree(path, folder, dirs_exist_ok=True)
+        replace(path, folder)
         trainer.resume()
 
-    return TrainingRun.from_object(trainer, step=trainer.train_epoch, save=save, load=load, predict=trainer.predict)
+    return TrainingRun.from_object(
+        trainer,
+        step=trainer.train_epoch,
+        save=functools.partial(replace, folder),
+        load=load,
+        predict=trainer.predict,
+    )
+
+
+def replace(source: Path, target: Path) -> None:
+    """Not into it: a later epoch which is still there would be the latest."""
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(source, target)

@@ -61,7 +61,7 @@ def train_epoch(
 @torch.no_grad()
 def evaluate(model: nn.Module, features: Tensor, labels: Tensor) -> float:
     model.eval()
-    accuracy = (model(features).argmax(dim=1) == labels).float().mean().item()
+    accuracy: float = (model(features).argmax(dim=1) == labels).float().mean().item()
     model.train()
     return accuracy
 
