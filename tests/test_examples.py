@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
+
+from pytest_ckpt import check_training_run
+from pytest_ckpt.reporting import report
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted(folder for folder in (ROOT / "examples").iterdir() if any(folder.glob("*.py")))
@@ -23,12 +29,19 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
 
 
-def run_pytest(folder: Path) -> subprocess.CompletedProcess[str]:
-    return run("-m", "pytest", "-c", ROOT / "pyproject.toml", "-o", "addopts=", "-p", "no:cacheprovider", folder)
+def run_pytest(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return run("-m", "pytest", "-c", ROOT / "pyproject.toml", "-o", "addopts=", "-p", "no:cacheprovider", *arguments)
+
+
+def without_numbers(text: str) -> str:
+    """They are those of one version of torch on one processor."""
+    return re.sub(r"-?\d+\.\d+(e[+-]\d+)?", "<number>", text)
 
 
 def test_there_are_examples() -> None:
-    assert {"custom_module", "digits_workspace", "first_round_trip"} <= {folder.name for folder in EXAMPLES}
+    assert {"custom_module", "digits_workspace", "first_round_trip", "gan", "plain_script"} <= {
+        e.name for e in EXAMPLES
+    }
 
 
 @every_example
@@ -74,10 +87,50 @@ def test_readme_quotes_the_report_of_a_forgotten_line(tmp_path: Path) -> None:
     result = run_pytest(folder)
 
     assert result.returncode == 1, result.stdout + result.stderr
-    # The numbers are those of one version of torch on one processor.
-    said, expected = (re.sub(r"\d\.\d+", "<number>", text) for text in (result.stdout, quoted))
+    said, expected = without_numbers(result.stdout), without_numbers(quoted)
     missing = [line for line in expected.splitlines() if line not in said]
     assert not missing, result.stdout
+
+
+def quoted_reports() -> Iterator[ParameterSet]:
+    """Yield what a README prints after it has named a run of its ``broken.py``, and how that run was checked."""
+    named, printed = r"`broken.py:(\w+)`(?: \(`(.*?)`\))?", r"\n```\n(.*?)```\n"
+    for example in EXAMPLES:
+        readme = (example / "README.md").read_text(encoding="utf-8")
+        for name, *rest in re.findall(f"{named}(?:(?!```).)*{printed}", readme, re.DOTALL):
+            yield pytest.param(example.name, name, *rest, id=f"{example.name}-{name}")
+
+
+def test_every_example_with_broken_runs_quotes_a_report() -> None:
+    quoting = {quoted.values[0] for quoted in quoted_reports()}
+
+    assert quoting == {example.name for example in EXAMPLES if (example / "broken.py").exists()}
+
+
+@pytest.mark.parametrize(("example", "run_name", "options", "quoted"), list(quoted_reports()))
+def test_readme_quotes_the_report_of_a_broken_run(
+    example: str, run_name: str, options: str, quoted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    make_run = getattr(importlib.import_module(f"{example}.broken"), run_name)
+
+    outcomes = check_training_run(make_run, raise_on_failure=False, **eval(f"dict({options})"))
+
+    said = without_numbers(report(outcomes))
+    position = 0
+    for part in without_numbers(quoted).split("...\n"):
+        assert part in said[position:], said
+        position = said.index(part, position)
+
+
+def test_example_runs_without_a_test_file() -> None:
+    example = "examples/plain_script"
+    (command,) = re.findall(r"\$ pytest (.+ --ckpt-run .+)", (ROOT / example / "README.md").read_text(encoding="utf-8"))
+
+    result = run_pytest(*command.split())
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert re.search(r" [1-9]\d* passed, 1 skipped in ", result.stdout), result.stdout
 
 
 def test_demo_shows_one_bug() -> None:

@@ -1,0 +1,1 @@
+"""A folder of checkpoints: the last three epochs, and the best one."""

@@ -1,0 +1,1 @@
+"""A generator and a discriminator with an optimizer each, in one file."""
