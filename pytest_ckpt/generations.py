@@ -10,21 +10,27 @@ from typing import Any
 from pytest_ckpt.comparison import Mismatch, compare
 from pytest_ckpt.runs import LiveRun, build
 from pytest_ckpt.spine import load_into, save_and_wait, save_on_the_way
-from pytest_ckpt.state import StateTree, capture, seed_everything
+from pytest_ckpt.state import StateTree, capture, get_random_state, seed_everything, set_random_state
 from pytest_ckpt.trips import FIRST_SEED, CallFailed, Plan, SavedRun, fresh_seed, new_path, stage
 
-__all__ = ["Generations", "Predictions", "compare_generations", "compare_predictions"]
+__all__ = ["AFTER_LOADING", "Generations", "Predictions", "compare_generations", "compare_predictions"]
+
+AFTER_LOADING = "predict() after loading"
+"""The stage in which a loaded run predicts."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Predictions:
     """How the loaded run's prediction differs from the saved one's.
 
+    A prediction that raises after loading, and not before saving, is a failure whose stage says so.
+
     Attributes:
         at: Training steps before saving.
         restored: The differences.
         unstable: How two predictions of the saved run differ.
         fresh: Whether the fresh run predicted something else before loading.
+        later: How the predictions at the end differ, where training went on in the same way.
         failure: What the project's code raised instead, if it did.
     """
 
@@ -32,6 +38,7 @@ class Predictions:
     restored: tuple[Mismatch, ...] = ()
     unstable: tuple[Mismatch, ...] = ()
     fresh: bool = False
+    later: tuple[Mismatch, ...] = ()
     failure: CallFailed | None = None
 
 
@@ -66,20 +73,40 @@ def compare_predictions(plan: Plan, directory: Path) -> Predictions | None:
     try:
         saved = save_on_the_way(replace(plan, steps=at, at=(at,)), directory)
         with stage("predict()"):
+            random_state = get_random_state()
             expected, again = _predict(saved.run), _predict(saved.run)
-            untouched = _predict(build(plan.make_run, fresh_seed(at)))
+            set_random_state(random_state)
+            end = _end(saved.run, plan.steps)
+        differs_untouched = _predicts_otherwise(build(plan.make_run, fresh_seed(at)), expected)
         fresh = build(plan.make_run, fresh_seed(at))
         load_into(plan, fresh, saved, at)
-        with stage("predict() after loading"):
+        with stage(AFTER_LOADING):
+            random_state = get_random_state()
             actual = _predict(fresh)
+            set_random_state(random_state)
+            other_end = _end(fresh, plan.steps)
     except CallFailed as failure:
         return Predictions(at=at, failure=failure)
     return Predictions(
         at=at,
         restored=_named_diff(expected, actual),
         unstable=_named_diff(expected, again),
-        fresh=bool(_named_diff(expected, untouched)),
+        fresh=differs_untouched,
+        later=() if compare(end[0], other_end[0], traits=False) else _named_diff(end[1], other_end[1]),
     )
+
+
+def _predicts_otherwise(run: LiveRun, expected: Any) -> bool:
+    try:
+        return bool(_named_diff(expected, _predict(run)))
+    except Exception:  # What it predicts with may come with the checkpoint.
+        return True
+
+
+def _end(run: LiveRun, steps: int) -> tuple[Any, Any]:
+    """Train to the end and return what is known of that, and the prediction there."""
+    records = run.train(steps)
+    return (records, capture(run.components, hidden=False).state), _predict(run)
 
 
 def _predict(run: LiveRun) -> Any:

@@ -184,7 +184,7 @@ def test_predictions_that_differ_and_predictions_that_never_repeat(tmp_path: Pat
     assert [mismatch.path for mismatch in unstable.unstable] == ["prediction"]
 
 
-@pytest.mark.parametrize(("calls", "where"), [(0, "predict()"), (3, "predict() after loading")])
+@pytest.mark.parametrize(("calls", "where"), [(0, "predict()"), (4, "predict() after loading")])
 def test_a_prediction_that_raises_says_when(tmp_path: Path, calls: int, where: str) -> None:
     seen: list[int] = []
 

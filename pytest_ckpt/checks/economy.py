@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_ckpt.checks.evidence import Evidence
-from pytest_ckpt.checks.judging import outcome
+from pytest_ckpt.checks.judging import not_reached, outcome
 from pytest_ckpt.checks.outcome import Outcome
 from pytest_ckpt.checks.registry import check
 from pytest_ckpt.diagnosis import Need
@@ -23,7 +23,7 @@ def check_every_component_is_needed(evidence: Evidence) -> Outcome:
     if not evidence.plan.steps:
         return outcome(evidence, name, status="skipped", summary="The run has no step=, so it cannot train on.")
     if (failure := evidence.interruption.failure) is not None:
-        return outcome(evidence, name, status="skipped", summary=f"{failure}.")
+        return not_reached(evidence, name, failure)
     found = evidence.needs
     if found.stopped:
         return outcome(evidence, name, status="skipped", summary=f"The run cannot be taken apart: {found.stopped}.")

@@ -8,6 +8,7 @@ from functools import cached_property
 from pytest_ckpt.checks.losses import hard
 from pytest_ckpt.comparison import Mismatch, compare
 from pytest_ckpt.diagnosis import Needs, component_kinds, find_needs
+from pytest_ckpt.formats.leaves import leaves
 from pytest_ckpt.generations import Generations, Predictions, compare_generations, compare_predictions
 from pytest_ckpt.overwriting import LoadedOver, SavedOver, load_over, save_over
 from pytest_ckpt.runs import build
@@ -15,6 +16,7 @@ from pytest_ckpt.runs.storage import OWN
 from pytest_ckpt.second_resume import resume_twice, two_points
 from pytest_ckpt.spine import first_divergence, interrupt, uninterrupted
 from pytest_ckpt.state import capture
+from pytest_ckpt.state.paths import spell
 from pytest_ckpt.trips import (
     FIRST_SEED,
     CallFailed,
@@ -182,6 +184,15 @@ class Evidence:
         """Return the differences that are losses; numbers and strings that no two runs share are none."""
         losses = hard(mismatches)
         return tuple(m for m in losses if m.tensor or m.path not in self.unstable_paths) if losses else ()
+
+    @cached_property
+    def _leaves(self) -> tuple[str, ...]:
+        return tuple(spell(keys) for keys, _ in leaves(self.reference.end.state))
+
+    def declared(self, path: str) -> bool:
+        """Whether a component's state dict holds a path, what it leads to, or what leads to it."""
+        inside = (f"{path}.", f"{path}[")
+        return any(leaf == path or leaf.startswith(inside) or path.startswith(f"{leaf}[") for leaf in self._leaves)
 
     def component_of(self, path: str) -> str:
         """Return the component a path belongs to."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pytest_ckpt.checks import inquiry
 from pytest_ckpt.checks.evidence import Evidence
-from pytest_ckpt.checks.judging import in_line, in_words, outcome, storage_words
+from pytest_ckpt.checks.judging import in_line, in_words, not_reached, outcome, storage_words
 from pytest_ckpt.checks.losses import concerns_schedule, lost_state
 from pytest_ckpt.checks.outcome import Outcome
 from pytest_ckpt.checks.registry import check
 from pytest_ckpt.comparison import Mismatch
 from pytest_ckpt.diagnosis import advise
+from pytest_ckpt.generations import AFTER_LOADING, Predictions
 from pytest_ckpt.trips import Trip, count_of_steps
 
 _SEVERAL = 20
@@ -36,7 +37,7 @@ def check_state_is_restored(evidence: Evidence) -> Outcome:
             summary=f"The run cannot be saved: {failure}",
             details=failure.where,
         )
-    for trip in evidence.interruption.trips:
+    for trip in sorted(evidence.interruption.trips, key=lambda trip: -_count_of_lost_components(evidence, trip)):
         if trip.failure is None and not lost_state(trip):
             continue
         settled = evidence.settle(trip.at)
@@ -56,6 +57,10 @@ _VACUOUS = (
 )
 
 
+def _count_of_lost_components(evidence: Evidence, trip: Trip) -> int:
+    return len({evidence.component_of(mismatch.path) for mismatch in lost_state(trip)})
+
+
 def _raised(evidence: Evidence, name: str, trip: Trip) -> Outcome:
     assert trip.failure is not None
     return outcome(
@@ -69,7 +74,7 @@ def _raised(evidence: Evidence, name: str, trip: Trip) -> Outcome:
 
 def _lost_state(evidence: Evidence, name: str, trip: Trip, lost: tuple[Mismatch, ...]) -> Outcome:
     others = [t.at for t in evidence.interruption.trips if t.at != trip.at and lost_state(t)]
-    details = [f"The same was lost when saved after {in_words(others)}."] if others else []
+    details = [f"State was lost, too, when saved after {in_words(others)}."] if others else []
     details += _untouched(evidence, trip)
     order = inquiry.wrong_order(evidence, trip.at) if concerns_schedule(lost) else None
     causes = tuple(dict.fromkeys(evidence.component_of(mismatch.path) for mismatch in lost))
@@ -83,7 +88,7 @@ def _lost_state(evidence: Evidence, name: str, trip: Trip, lost: tuple[Mismatch,
         mismatches=lost,
         causes=causes,
         details=(*details, *([order.what] if order else ())),
-        advice=order.remedy if order else advise(named, lost, evidence.kinds),
+        advice=order.remedy if order else advise(named, lost, evidence.kinds, evidence.declared),
         notes=_notes(evidence),
     )
 
@@ -160,8 +165,11 @@ def check_outputs_are_restored(evidence: Evidence) -> Outcome:
     found = evidence.predictions
     if found is None:
         return outcome(evidence, name, status="skipped", summary="The run has no predict=.")
+    if found.failure is not None and found.failure.stage == AFTER_LOADING:
+        summary = f"The saved run predicts; saved after {count_of_steps(found.at)} and loaded, {found.failure}"
+        return outcome(evidence, name, status="fail", summary=summary, details=found.failure.where)
     if found.failure is not None:
-        return outcome(evidence, name, status="skipped", summary=f"{found.failure}.")
+        return not_reached(evidence, name, found.failure)
     if found.unstable:
         summary = "Two predictions of the saved run differ already, in eval mode and under the same seed."
         words = ("first time", "second time")
@@ -176,12 +184,32 @@ def check_outputs_are_restored(evidence: Evidence) -> Outcome:
             mismatches=found.restored,
             causes=tuple(mismatch.path for mismatch in hidden),
             details=tuple(f"Differs after loading: {in_line(mismatch)}" for mismatch in hidden[:5]),
-            advice=advise((m.path for m in hidden[:3]), hidden, evidence.kinds),
+            advice=advise((m.path for m in hidden[:3]), hidden, evidence.kinds, evidence.declared),
         )
+    if found.later:
+        return _later(evidence, name, found)
     if not found.fresh:
         summary = "A fresh run predicts the same before it has loaded anything."
         return outcome(evidence, name, status="vacuous", summary=summary)
     return outcome(evidence, name, status="pass")
+
+
+def _later(evidence: Evidence, name: str, found: Predictions) -> Outcome:
+    hidden = inquiry.hidden_after_loading(evidence, found.at)
+    return outcome(
+        evidence,
+        name,
+        status="fail",
+        summary=(
+            f"Saved after {count_of_steps(found.at)}, the resumed run trains as the run that never stopped, and "
+            "predicts something else at the end."
+        ),
+        mismatches=found.later,
+        words=("uninterrupted", "resumed"),
+        causes=tuple(mismatch.path for mismatch in hidden),
+        details=tuple(f"Differs after loading: {in_line(mismatch)}" for mismatch in hidden[:5]),
+        advice=advise((m.path for m in hidden[:3]), hidden, evidence.kinds, evidence.declared),
+    )
 
 
 @check("fidelity")
@@ -198,7 +226,7 @@ def check_second_generation_equals_first(evidence: Evidence) -> Outcome:
     if found.failure is not None:
         # A run that cannot be saved before its first step need not be saved right after loading either.
         if found.first or evidence.interruption.notes:
-            return outcome(evidence, name, status="skipped", summary=f"{found.failure}.")
+            return not_reached(evidence, name, found.failure)
         return outcome(
             evidence,
             name,

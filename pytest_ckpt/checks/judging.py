@@ -9,7 +9,7 @@ from pytest_ckpt.checks.outcome import Outcome
 from pytest_ckpt.comparison import Mismatch
 from pytest_ckpt.trips import count_of_steps
 
-__all__ = ["in_line", "in_words", "outcome", "storage_words"]
+__all__ = ["in_line", "in_words", "not_reached", "outcome", "storage_words"]
 
 
 def storage_words(evidence: Evidence) -> str:
@@ -30,6 +30,12 @@ def in_words(steps: Iterable[int]) -> str:
     *others, last = steps
     many = ", ".join(map(str, others))
     return f"{many} and {last} steps" if others else count_of_steps(last)
+
+
+def not_reached(evidence: Evidence, check: str, failure: object) -> Outcome:
+    """Return the outcome of a check that another check's failure keeps from being judged, in one line."""
+    summary = str(failure).splitlines()[0].rstrip(".")
+    return outcome(evidence, check, status="skipped", summary=f"{summary}.")
 
 
 def outcome(evidence: Evidence, check: str, **fields: object) -> Outcome:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pytest_ckpt.checks import inquiry
 from pytest_ckpt.checks.evidence import Evidence
-from pytest_ckpt.checks.judging import in_line, outcome
+from pytest_ckpt.checks.judging import in_line, not_reached, outcome
 from pytest_ckpt.checks.losses import hard, lost_state
 from pytest_ckpt.checks.outcome import Outcome
 from pytest_ckpt.checks.registry import check
@@ -29,7 +29,7 @@ def check_loading_overwrites_everything(evidence: Evidence) -> Outcome:
         return outcome(evidence, name, status="skipped", summary="The run has no step=, so it cannot train on.")
     found = evidence.loaded_over
     if found.failure is not None:
-        return outcome(evidence, name, status="skipped", summary=f"{found.failure}.")
+        return not_reached(evidence, name, found.failure)
     if found.refusal is not None:
         return outcome(evidence, name, status="skipped", summary=f"A run that has trained refuses: {found.refusal}.")
     if any(lost_state(trip) for trip in evidence.interruption.trips):
@@ -70,7 +70,7 @@ def check_saving_again_replaces_the_checkpoint(evidence: Evidence) -> Outcome:
     if found is None:
         return outcome(evidence, name, status="skipped", summary="Only one checkpoint is saved.")
     if found.failure is not None:
-        return outcome(evidence, name, status="skipped", summary=f"{found.failure}.")
+        return not_reached(evidence, name, found.failure)
     if not _is_spoiled(found.trip):
         return outcome(evidence, name, status="pass")
     if found.untouched:

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from pytest_ckpt.checks import inquiry
 from pytest_ckpt.checks.evidence import Evidence
-from pytest_ckpt.checks.judging import in_line, in_words, outcome
+from pytest_ckpt.checks.judging import in_line, in_words, not_reached, outcome
 from pytest_ckpt.checks.losses import concerns_schedule, hard, is_hard
 from pytest_ckpt.checks.outcome import Outcome
 from pytest_ckpt.checks.registry import check
+from pytest_ckpt.comparison import Mismatch
 from pytest_ckpt.diagnosis import Blame, Needs, advise
 from pytest_ckpt.trips import Trip, count_of_steps
 
@@ -31,7 +32,7 @@ def check_resume_is_exact(evidence: Evidence) -> Outcome:
     if not evidence.plan.steps:
         return outcome(evidence, _NAME, status="skipped", summary="The run has no step=, so it cannot train on.")
     if evidence.interruption.failure is not None:
-        return outcome(evidence, _NAME, status="skipped", summary=f"{evidence.interruption.failure}.")
+        return not_reached(evidence, _NAME, evidence.interruption.failure)
     for trip in evidence.trips:
         if trip.failure is not None or not _parts(trip):
             continue
@@ -78,11 +79,11 @@ def check_second_resume_is_exact(evidence: Evidence) -> Outcome:
         return outcome(evidence, name, status="skipped", summary="The run has no step=, so it cannot train on.")
     trips = evidence.trips
     if evidence.interruption.failure is not None or any(t.failure is not None or _parts(t) for t in trips):
-        return outcome(evidence, name, status="skipped", summary="The first resume is not exact already.")
+        return outcome(evidence, name, status="skipped", summary="The first resume does not repeat the run already.")
     trip = evidence.second_resume
     if trip.failure is not None:
         if evidence.interruption.notes:
-            return outcome(evidence, name, status="skipped", summary=f"{trip.failure}.")
+            return not_reached(evidence, name, trip.failure)
         summary = f"A resumed run cannot be saved and resumed again: {trip.failure}"
         return outcome(evidence, name, status="fail", summary=summary, details=trip.failure.where)
     if _parts(trip) and not evidence.nondeterministic:
@@ -140,7 +141,7 @@ def _parted(evidence: Evidence, trip: Trip) -> Outcome:
     order = inquiry.wrong_order(evidence, trip.at) if concerns_schedule(found) else None
     if order is not None:
         details.append(order.what)
-    seen = tuple(m.path for m in blame.suspects if not m.path.endswith(".grad"))
+    seen = tuple(m.path for m in blame.suspects)
     causes = blame.culprits or seen or tuple(path for path, _ in blame.sealed)
     return outcome(
         evidence,
@@ -151,8 +152,14 @@ def _parted(evidence: Evidence, trip: Trip) -> Outcome:
         words=("uninterrupted", "resumed"),
         causes=causes,
         details=tuple(details),
-        advice=order.remedy if order else advise(causes[:3], blame.evidence or blame.suspects, evidence.kinds),
+        advice=order.remedy
+        if order
+        else advise(causes[:3], blame.evidence or blame.suspects, evidence.kinds, evidence.declared),
     )
+
+
+def _advice(evidence: Evidence, causes: tuple[str, ...], found: tuple[Mismatch, ...]) -> str:
+    return advise(causes, found, evidence.kinds, evidence.declared)
 
 
 def _summary(trip: Trip) -> str:

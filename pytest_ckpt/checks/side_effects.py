@@ -6,7 +6,7 @@ import torch
 
 from pytest_ckpt.checks import inquiry
 from pytest_ckpt.checks.evidence import Evidence
-from pytest_ckpt.checks.judging import outcome
+from pytest_ckpt.checks.judging import not_reached, outcome
 from pytest_ckpt.checks.outcome import Outcome
 from pytest_ckpt.checks.registry import check
 from pytest_ckpt.comparison import Mismatch, compare
@@ -30,7 +30,7 @@ def check_saving_changes_nothing(evidence: Evidence) -> Outcome:
         return outcome(evidence, name, status="skipped", summary="The run has no step=, so it cannot train on.")
     saving = evidence.interruption.saving
     if saving is None:
-        return outcome(evidence, name, status="skipped", summary=f"{evidence.interruption.failure}.")
+        return not_reached(evidence, name, evidence.interruption.failure)
     if not _differences(evidence, saving, ()):
         return outcome(evidence, name, status="pass")
     if evidence.nondeterministic:
@@ -132,6 +132,13 @@ def _lost_tensors(trip: Trip) -> tuple[Mismatch, ...]:
     return tuple(mismatch for mismatch in trip.restored if mismatch.tensor)
 
 
+_TRAINED = "after the first loaded run has trained on"
+_CLONE = "Clone tensors when loading: the loaded run trains on the checkpoint's own memory (an alias)."
+_DRAW_NOTHING = "Let load read the file and nothing else: no random numbers, no counts, no time."
+_KEEP_THE_FILE = "Leave the checkpoint where it is when loading: the next start needs it, too."
+_KEEP_THE_MAPPING = "Copy what load takes out of a mapping that is kept, instead of popping it."
+
+
 @check("side_effects")
 def check_loading_twice_gives_the_same(evidence: Evidence) -> Outcome:
     """A checkpoint that was loaded, and whose run has trained on, loads the same a second time.
@@ -145,7 +152,7 @@ def check_loading_twice_gives_the_same(evidence: Evidence) -> Outcome:
     name = "loading_twice_gives_the_same"
     found = evidence.generations
     if found.failure is not None:
-        return outcome(evidence, name, status="skipped", summary=f"{found.failure}.")
+        return not_reached(evidence, name, found.failure)
     if found.second_load is not None:
         return outcome(
             evidence,
@@ -153,17 +160,18 @@ def check_loading_twice_gives_the_same(evidence: Evidence) -> Outcome:
             status="fail",
             summary=f"The first load works, a second load of the same checkpoint does not: {found.second_load}",
             details=found.second_load.where,
-            advice="Copy what load takes out of a mapping that is kept, instead of popping it.",
+            advice=_KEEP_THE_FILE if "FileNotFoundError" in str(found.second_load) else _KEEP_THE_MAPPING,
         )
+    still = not evidence.plan.steps
     if lost := evidence.lost(found.loaded_again):
         return outcome(
             evidence,
             name,
             status="fail",
-            summary="The same checkpoint loads differently after the first loaded run has trained on.",
+            summary=f"The same checkpoint loads differently {'a second time' if still else _TRAINED}.",
             mismatches=lost,
             words=("first load", "second load"),
             causes=tuple(dict.fromkeys(evidence.component_of(m.path) for m in lost)),
-            advice="Clone tensors when loading: the loaded run trains on the checkpoint's own memory (an alias).",
+            advice=_DRAW_NOTHING if still else _CLONE,
         )
     return outcome(evidence, name, status="pass")

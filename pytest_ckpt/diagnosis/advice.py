@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
 
 from pytest_ckpt.comparison import Mismatch
+from pytest_ckpt.diagnosis.suspects import leads_to_files
 from pytest_ckpt.state.freezing import generator_state
 from pytest_ckpt.state.naming import is_optimizer_like
 
@@ -20,21 +21,27 @@ _RANDOM_STATE = {
 }
 
 
-def advise(causes: Iterable[str], mismatches: Iterable[Mismatch], components: Mapping[str, str]) -> str:
+def advise(
+    causes: Iterable[str],
+    mismatches: Iterable[Mismatch],
+    components: Mapping[str, str],
+    declared: Callable[[str], bool],
+) -> str:
     """Return the change that would mend what was lost, in one sentence per cause, at most three.
 
     Args:
         causes: Paths that were lost.
         mismatches: How they differ.
         components: Component name to its kind, as :func:`component_kinds` returns it.
+        declared: Whether a component's state dict holds a path.
     """
     by_path = {mismatch.path: mismatch for mismatch in mismatches}
-    sentences: list[str] = []
+    sentences: dict[str, str] = {}
     for cause in causes:
-        sentence = _sentence(cause, _mismatch_of(cause, by_path), components)
-        if sentence not in sentences:
-            sentences.append(sentence)
-    return " ".join(sentences[:3])
+        # One mode stands for all of them.
+        topic = ".training" if cause.endswith(".training") else cause
+        sentences.setdefault(topic, _sentence(cause, _mismatch_of(cause, by_path), components, declared))
+    return " ".join(list(dict.fromkeys(sentences.values()))[:3])
 
 
 def component_kinds(components: Mapping[str, Any]) -> dict[str, str]:
@@ -56,7 +63,9 @@ def _mismatch_of(cause: str, by_path: Mapping[str, Mismatch]) -> Mismatch | None
     return next((m for path, m in by_path.items() if path.startswith((f"{cause}.", f"{cause}["))), None)
 
 
-def _sentence(cause: str, mismatch: Mismatch | None, components: Mapping[str, str]) -> str:
+def _sentence(
+    cause: str, mismatch: Mismatch | None, components: Mapping[str, str], declared: Callable[[str], bool]
+) -> str:
     if cause in _RANDOM_STATE:
         return f"Save and restore this random state, last of all in load: {_RANDOM_STATE[cause]}."
     if cause.startswith("rng."):
@@ -71,8 +80,18 @@ def _sentence(cause: str, mismatch: Mismatch | None, components: Mapping[str, st
     name = next((n for n in components if cause == n or cause.startswith((f"{n}.", f"{n}["))), None)
     if mismatch is not None and "rounded to " in mismatch.detail:
         return f"{mismatch.path} was {mismatch.detail[mismatch.detail.index('rounded to ') :]}: write it as it is."
+    if mismatch is not None and leads_to_files(mismatch):
+        return f"Put what {cause} leads to into the checkpoint: what lies there stays behind ({mismatch.expected})."
     if name is None:
         return f"Put {cause} into the checkpoint and restore it in load."
+    if mismatch is not None and mismatch.kind == "sharing":
+        return f"Let load put {cause} back as it was: {mismatch.expected} before, {mismatch.actual} after loading."
+    if cause.endswith(".requires_grad"):
+        return f"Freeze and unfreeze in load as training had done by then: {cause} changed."
+    if cause != name and not declared(cause):
+        return _undeclared_sentence(cause, name, components[name])
+    if mismatch is not None and components[name] == "optimizer" and "'#" in mismatch.actual:
+        return f"After loading, {name} holds parameters of no component: build it again for the model that load made."
     if mismatch is not None and mismatch.kind == "dtype" and components[name] == "optimizer":
         return (
             f"{name}.load_state_dict() casts floating-point state to the dtype of its parameter: copy it back as "
@@ -83,10 +102,24 @@ def _sentence(cause: str, mismatch: Mismatch | None, components: Mapping[str, st
             f"Save {mismatch.path} as {mismatch.expected.split(' ')[0]} and load it into a tensor of that dtype "
             "(load_state_dict casts silently)."
         )
+    if components[name] == "generator":
+        return f"Save the state of {name} and put it back in load: get_state(), getstate() or bit_generator.state."
     if components[name] == "module" and mismatch is not None and cause != name and mismatch.kind != "missing":
         return _module_sentence(cause, name)
     return f"Save {name}.state_dict() and give it to {name}.load_state_dict() in load" + (
         ", after the model is restored and on its final device." if components[name] == "optimizer" else "."
+    )
+
+
+def _undeclared_sentence(cause: str, name: str, kind: str) -> str:
+    if kind == "module":
+        return (
+            f"No state dict holds {cause}: register it as a buffer, return it from get_extra_state(), or put it "
+            "into the checkpoint and restore it in load."
+        )
+    return (
+        f"{name}.state_dict() does not hold {cause}: add it there and in load_state_dict(), or put it into the "
+        "checkpoint and restore it in load."
     )
 
 

@@ -68,15 +68,22 @@ def find_blame(plan: Plan, at: int, path: Path, reference: Trajectory, unstable:
     movable = _movable(plan, at, path, suspects)
     if not movable or not agrees(movable):
         unseen = tuple(graph_of(saved).sealed.items())
-        return Blame(suspects=_mismatches(s for s in suspects if s.seen), trials=trials, cut=cut, sealed=unseen)
+        return Blame(suspects=_shown(suspects), trials=trials, cut=cut, sealed=unseen)
     culprits = smallest(movable, agrees)
     return Blame(
         culprits=tuple(suspect.path for suspect in culprits),
         evidence=_mismatches(culprits),
-        suspects=_mismatches(s for s in suspects if s.seen and s not in culprits and not s.path.endswith(".grad")),
+        suspects=_shown(suspects, culprits),
         trials=trials,
         cut=cut,
     )
+
+
+def _shown(suspects: Iterable[Suspect], but: Sequence[Suspect] = ()) -> tuple[Mismatch, ...]:
+    """Return how suspects differ, once, without gradients: unless they are to blame, they are zeroed anyway."""
+    told = _mismatches(but)
+    found = _mismatches(s for s in suspects if s.seen and s not in but and not s.path.endswith(".grad"))
+    return tuple(mismatch for mismatch in dict.fromkeys(found) if mismatch not in told)
 
 
 def _mismatches(suspects: Iterable[Suspect]) -> tuple[Mismatch, ...]:

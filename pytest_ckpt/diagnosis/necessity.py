@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from pytest_ckpt.comparison import differ
-from pytest_ckpt.diagnosis.suspects import comparable, find_suspects, graph_of
+from pytest_ckpt.diagnosis.suspects import Suspect, comparable, find_suspects, graph_of, leads_to_files
 from pytest_ckpt.runs import build
 from pytest_ckpt.runs.following import follow_replaced
 from pytest_ckpt.runs.restoring import restore_component
@@ -111,10 +111,15 @@ def _unrestored(plan: Plan, at: int, path: Path) -> tuple[tuple[str, ...], int]:
     loaded = build(plan.make_run, fresh_seed(at))
     plan.load(loaded, path)
     suspects, cut = find_suspects(saved, loaded)
-    hidden = [s.path for s in suspects if s.seen and not s.declared and not s.ambient and s.mismatch.kind != "sharing"]
     now, first = graph_of(saved), graph_of(build(plan.make_run, FIRST_SEED))
-    changed = (name for name in hidden if not name.endswith(".grad") and _changes(name, first, now))
-    return tuple(changed), cut
+    hidden = [s.path for s in suspects if _is_hidden(s) and now.same_as.get(s.path, s.path) == s.path]
+    return tuple(name for name in hidden if _changes(name, first, now)), cut
+
+
+def _is_hidden(suspect: Suspect) -> bool:
+    if suspect.declared or suspect.ambient or not suspect.seen or suspect.path.endswith(".grad"):
+        return False
+    return suspect.mismatch.kind != "sharing" and not leads_to_files(suspect.mismatch)
 
 
 def _changes(name: str, first: Graph, now: Graph) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import GeneratorType
@@ -10,15 +11,15 @@ from typing import Any
 import torch
 
 from pytest_ckpt.comparison import Mismatch, compare
+from pytest_ckpt.diagnosis.aliases import sharing_mismatches
 from pytest_ckpt.runs import LiveRun
 from pytest_ckpt.runs.restoring import fill, load_order, restore_component
 from pytest_ckpt.state import ObjectPicture, capture, freeze, get_random_state
 from pytest_ckpt.state.freezing import generator_state
 from pytest_ckpt.state.hidden import Graph, is_opaque, walk_graph
 from pytest_ckpt.state.opaque import position_of
-from pytest_ckpt.state.tensors import is_initialized
 
-__all__ = ["Suspect", "find_suspects", "picture"]
+__all__ = ["Suspect", "comparable", "find_suspects", "graph_of", "leads_to_files", "picture"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,10 +57,11 @@ def find_suspects(saved: LiveRun, loaded: LiveRun) -> tuple[list[Suspect], int]:
         *declared,
         *_ambient_suspects(saved, loaded),
         *(suspect for suspect in _hidden_suspects(ours, theirs) if suspect.path not in named),
-        *_alias_suspects(saved, loaded, ours, theirs),
+        *(Suspect(path=m.path, mismatch=m, move=None) for m in sharing_mismatches(saved, loaded, ours, theirs)),
     ]
-    # Most programs zero their gradients before they are read, and few generators are seen through.
-    found.sort(key=lambda suspect: (suspect.path.endswith(".grad"), not suspect.seen))
+    # Most programs zero their gradients before they are read, few generators are seen through, and each run has
+    # a folder of its own.
+    found.sort(key=lambda s: (s.path.endswith(".grad"), not s.seen, leads_to_files(s.mismatch)))
     return found, max(ours.cut, theirs.cut)
 
 
@@ -125,48 +127,6 @@ def _move_undeclared(path: str) -> Callable[[LiveRun, LiveRun], None]:
     return move
 
 
-def _alias_suspects(saved: LiveRun, loaded: LiveRun, ours: Graph, theirs: Graph) -> Iterator[Suspect]:
-    """Yield hidden tensors that follow the live model, and things that two paths share, in one of the runs only."""
-    mine, others = _aliases(saved, ours), _aliases(loaded, theirs)
-    for path in ours.slots:
-        if path in theirs.slots and mine.get(path) != others.get(path):
-            sides = [f"shares memory with {a[path]}" if path in a else "a copy" for a in (mine, others)]
-            mismatch = Mismatch(path=path, kind="sharing", expected=sides[0], actual=sides[1])
-            yield Suspect(path=path, mismatch=mismatch, move=None)
-    for path, first in ours.same_as.items():
-        if first != path and theirs.same_as.get(path, first) != first and first in theirs.same_as:
-            words = f"the same object as {first}"
-            mismatch = Mismatch(path=path, kind="sharing", expected=words, actual="another object")
-            yield Suspect(path=path, mismatch=mismatch, move=None)
-
-
-def _aliases(run: LiveRun, graph: Graph) -> dict[str, str]:
-    owners = {
-        parameter.data_ptr(): f"{component}.{name}"
-        for component, module in run.components.items()
-        if isinstance(module, torch.nn.Module)
-        for name, parameter in module.named_parameters()
-        if is_initialized(parameter) and parameter.layout is torch.strided and parameter.numel()
-    }
-    found: dict[str, str] = {}
-    for path, slot in graph.slots.items():
-        for tensor in _plain_tensors(slot.value):
-            if (owner := owners.get(tensor.data_ptr())) is not None and owner != path:
-                found.setdefault(path, owner)
-    return found
-
-
-def _plain_tensors(value: Any) -> Iterator[torch.Tensor]:
-    if type(value) is torch.Tensor and value.layout is torch.strided and is_initialized(value):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _plain_tensors(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _plain_tensors(item)
-
-
 def _ambient_suspects(saved: LiveRun, loaded: LiveRun) -> Iterator[Suspect]:
     for path, state in saved.ambient.items():
         diff = compare({path: state}, {path: loaded.ambient.get(path)}, traits=False)
@@ -202,6 +162,11 @@ def _hidden_suspects(ours: Graph, theirs: Graph) -> Iterator[Suspect]:
             yield Suspect(path=path, mismatch=mismatch, move=move, seen=False)
 
 
+def leads_to_files(mismatch: Mismatch) -> bool:
+    """Whether what differs is the name of a file or a folder: each run has its own."""
+    return bool(re.match(r"""['"]?(Posix|Windows)?(Path\()?['"]?(/|[A-Z]:\\)""", mismatch.expected))
+
+
 def _joined(path: str) -> str:
     path = path.lstrip(".")
     return f".{path}" if path and not path.startswith("[") else path
@@ -215,6 +180,8 @@ def comparable(value: Any) -> Any:
         # Training may walk them in their order, which no state dict is asked to keep.
         return {"": value, "order": list(value)} if all(isinstance(key, str | int) for key in value) else value
     state = generator_state(value)
+    if (seeds := getattr(getattr(value, "bit_generator", None), "seed_seq", None)) is not None:
+        return {**state, "spawned": getattr(seeds, "n_children_spawned", 0)}  # numpy.random.Generator.spawn()
     return value if state is None else state
 
 

@@ -84,17 +84,24 @@ def fill(current: Any, value: Any) -> bool:
     if generator_state(current) is not None:
         state = value.attributes["state"] if isinstance(value, ObjectPicture) else generator_state(value)
         restore_generator(current, state)
-    elif isinstance(value, torch.Tensor) and isinstance(current, torch.Tensor) and value.shape == current.shape:
+    elif isinstance(value, torch.Tensor) and isinstance(current, torch.Tensor):
+        if (value.shape, value.dtype) != (current.shape, current.dtype):
+            return False
         with torch.no_grad():
             current.copy_(value)
     elif isinstance(value, list | deque) and isinstance(current, list | deque):
-        items = list(value)
+        items = [_filled(old, new) for old, new in zip(current, value, strict=False)] + list(value)[len(current) :]
         current.clear()
         current.extend(items)
     elif isinstance(value, dict) and isinstance(current, dict):
-        entries = dict(value)
+        entries = {key: _filled(current[key], new) if key in current else new for key, new in value.items()}
         current.clear()
         current.update(entries)
     else:
         return False
     return True
+
+
+def _filled(current: Any, value: Any) -> Any:
+    """Return the old item with its new contents, for whoever else holds it, or the new one."""
+    return current if fill(current, value) else value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import os
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Iterator
@@ -43,6 +44,7 @@ class SharedState:
         self._owners = {graph.slots[path].owner: graph.objects[graph.slots[path].owner] for path in self._first}
         self._settings = _settings()
         self._moved_on = False
+        self._kept: list[list[Any]] = []
         self._caches = [item for item in graph.objects.values() if hasattr(type(item), "cache_clear")]
         self._counts = [
             (graph.objects[slot.owner], slot.assign, copy.copy(slot.value))
@@ -84,6 +86,8 @@ class SharedState:
             self.write({**self._first, **self._settings})
         self._moved_on = True
         for cached in self._caches:
+            # Kept until the end: what a cache holds, such as a temporary folder, the runs before may still use.
+            self._kept += [list(held.values()) for held in gc.get_referents(cached) if isinstance(held, dict)]
             cached.cache_clear()
         for owner, assign, first in self._counts:
             assign(owner, copy.copy(first))

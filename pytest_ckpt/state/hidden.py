@@ -135,7 +135,7 @@ class _Walk:
         if not met_again and is_sealed(value):
             self.sealed[path] = _kind(value)
         # An attribute may be missing in one run and there in the other: what can have any is looked into.
-        if not (met_again or whole) and (not data or hasattr(value, "__dict__")):
+        if not met_again and (hasattr(value, "__dict__") if data else True) and not _is_closed(value):
             self.queue.append((keys, value))
 
     def drain(self) -> None:
@@ -156,6 +156,11 @@ class _Walk:
 
 def _is_whole(value: Any) -> bool:
     return is_value(value) or generator_state(value) is not None
+
+
+def _is_closed(value: Any) -> bool:
+    # A class of the project's own may have given a generator more than its state.
+    return _is_whole(value) and not (generator_state(value) is not None and is_project_module(type(value).__module__))
 
 
 def _can_be_shared(value: Any) -> bool:

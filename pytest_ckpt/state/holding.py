@@ -23,7 +23,7 @@ Assign: TypeAlias = Callable[[Any, Any], None]
 Child: TypeAlias = "tuple[Keys, Any, Assign | None]"
 # What torch.nn.Module and Optimizer keep for themselves; a project's own attributes stand beside it.
 _MODULE_INTERNALS = frozenset(torch.nn.Module().__dict__) - {"training"}
-_OPTIMIZER_INTERNALS = frozenset(("state", "param_groups", "defaults", "step", "profile_hook_step", "_opt_called"))
+_OPTIMIZER_INTERNALS = frozenset(("state", "param_groups", "step", "profile_hook_step", "_opt_called"))
 _ITEM_LIMIT = 1_000
 _PLAIN_KEYS = (str, int, float, bool, tuple, type(None))
 
@@ -65,6 +65,7 @@ def _module_children(keys: Keys, module: torch.nn.Module) -> Iterator[Child]:
         if parameter is not None:
             yield (*keys, name, "grad"), parameter.grad, _gradient(name)
             yield (*keys, name), parameter, _parameter(name)
+            yield (*keys, name, "requires_grad"), parameter.requires_grad, _trainable(name)
             for attribute, item in vars(parameter).items():
                 yield (*keys, name, attribute), item, _attribute_of_parameter(name, attribute)
             yield from _hooks((*keys, name), {"_backward_hooks": parameter._backward_hooks})
@@ -81,7 +82,8 @@ def _module_children(keys: Keys, module: torch.nn.Module) -> Iterator[Child]:
 def _hooks(keys: Keys, attributes: Mapping[str, Any]) -> Iterator[Child]:
     """Yield hooks by number: torch keys them by a count over the whole process."""
     for name, hooks in attributes.items():
-        if name.endswith("_hooks") and isinstance(hooks, dict):
+        if name.endswith("_hooks") and isinstance(hooks, dict) and hooks:
+            yield (*keys, name.lstrip("_"), "count"), len(hooks), None
             for index, hook in enumerate(hooks.values()):
                 yield (*keys, name.lstrip("_"), index), hook, None
 
@@ -185,6 +187,10 @@ def _parameter(name: str) -> Assign:
         owner._parameters[name].data = value.detach().clone()  # type: ignore[union-attr]
 
     return assign
+
+
+def _trainable(name: str) -> Assign:
+    return lambda owner, value: owner._parameters[name].requires_grad_(value)
 
 
 def _gradient(name: str) -> Assign:

@@ -36,7 +36,7 @@ def test_state_that_was_lost() -> None:
         optimizer.state[weight]: missing
             saved:  dict with 1 key
             loaded: nothing
-        The same was lost when saved after 2 steps.
+        State was lost, too, when saved after 2 steps.
         Save optimizer.state_dict() and give it to optimizer.load_state_dict() in load, after the model is restored \
 and on its final device.
         Or, if this is on purpose: expected_failures={"state_is_restored": "the reason"}.
@@ -427,8 +427,7 @@ def test_what_cannot_be_looked_into_is_named() -> None:
         output: value differs
             uninterrupted: 0.0
             resumed:       -1.0
-        Differs after loading, though restoring it by hand did not make the runs agree:
-            model.weight.grad: saved float32 (1, 2), loaded None
+        No state that can be seen differs after loading.
         May hold what was lost, and cannot be looked into: KeepsItInATable.table (a sqlite3.Connection).
         So it is when saved after 2 steps.
         Put KeepsItInATable.table into the checkpoint and restore it in load.
