@@ -50,6 +50,7 @@ GOOD_RUNS: dict[str, Callable[[], Any]] = {
 _UNTRAINED = dict.fromkeys(
     (
         "checkpoints_are_independent",
+        "kept_weights_are_copies",
         "loading_overwrites_everything",
         "resume_is_exact",
         "saving_again_replaces_the_checkpoint",

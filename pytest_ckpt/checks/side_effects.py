@@ -175,3 +175,32 @@ def check_loading_twice_gives_the_same(evidence: Evidence) -> Outcome:
             advice=_DRAW_NOTHING if still else _CLONE,
         )
     return outcome(evidence, name, status="pass")
+
+
+@check("side_effects")
+def check_kept_weights_are_copies(evidence: Evidence) -> Outcome:
+    """Weights that training sets aside, such as the best so far, do not follow the live model.
+
+    ``best = model.state_dict()`` holds the model's own memory: the best weights change with every step. A
+    resumed run has a copy of them, out of the file, so the two runs keep different weights from there on.
+
+    What to do: Set copies aside: copy.deepcopy(model.state_dict()), or a clone of each tensor.
+    """
+    name = "kept_weights_are_copies"
+    if not evidence.plan.steps:
+        return outcome(evidence, name, status="skipped", summary="The run has no step=, so it cannot train on.")
+    if (failure := evidence.interruption.failure) is not None:
+        return not_reached(evidence, name, failure)
+    if not (found := evidence.needs.following):
+        return outcome(evidence, name, status="pass")
+    paths = tuple(mismatch.path for mismatch in found)
+    return outcome(
+        evidence,
+        name,
+        status="fail",
+        summary=f"{paths[0]} is set aside while training, and changes with every step that follows.",
+        mismatches=found,
+        words=("uninterrupted", "resumed"),
+        causes=paths,
+        advice=f"Set a copy aside: {paths[0]} = copy.deepcopy(model.state_dict()).",
+    )

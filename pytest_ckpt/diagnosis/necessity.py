@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from pytest_ckpt.comparison import differ
+from pytest_ckpt.comparison import Mismatch, differ
 from pytest_ckpt.diagnosis.suspects import Suspect, comparable, find_suspects, graph_of, leads_to_files
 from pytest_ckpt.runs import build
 from pytest_ckpt.runs.following import follow_replaced
@@ -45,6 +46,7 @@ class Needs:
     Attributes:
         at: Training steps before saving.
         components: One entry per component.
+        following: Weights that training sets aside and that follow the live model; load restores copies of them.
         hidden: Paths of state that training changes and loading does not bring back; gradients aside.
         cut: How many objects were not looked at.
         stopped: What stopped the search, if something did.
@@ -52,6 +54,7 @@ class Needs:
 
     at: int
     components: tuple[Need, ...] = ()
+    following: tuple[Mismatch, ...] = ()
     hidden: tuple[str, ...] = ()
     cut: int = 0
     stopped: str = ""
@@ -70,8 +73,7 @@ def find_needs(plan: Plan, directory: Path) -> Needs:
     at = plan.at[len(plan.at) // 2]
     saved = save_on_the_way(replace(plan, at=(at,)), directory)
     needs = [_need_of(plan, saved, at, name) for name in saved.trees[at].state]
-    hidden, cut = _unrestored(plan, at, saved.paths[at])
-    return Needs(at=at, components=tuple(needs), hidden=hidden, cut=cut)
+    return replace(_beside_the_components(plan, saved.paths[at], at), components=tuple(needs))
 
 
 def _need_of(plan: Plan, saved: SavedRun, at: int, component: str) -> Need:
@@ -105,15 +107,31 @@ _VERDICTS: dict[tuple[bool, bool], Verdict] = {
 }
 
 
-def _unrestored(plan: Plan, at: int, path: Path) -> tuple[tuple[str, ...], int]:
+def _beside_the_components(plan: Plan, path: Path, at: int) -> Needs:
     saved = build(plan.make_run, FIRST_SEED)
     saved.train(at)
     loaded = build(plan.make_run, fresh_seed(at))
     plan.load(loaded, path)
     suspects, cut = find_suspects(saved, loaded)
     now, first = graph_of(saved), graph_of(build(plan.make_run, FIRST_SEED))
-    hidden = [s.path for s in suspects if _is_hidden(s) and now.same_as.get(s.path, s.path) == s.path]
-    return tuple(name for name in hidden if _changes(name, first, now)), cut
+    first_of = [s for s in suspects if now.same_as.get(s.path, s.path) == s.path]
+    hidden = [s.path for s in first_of if _is_hidden(s)]
+    other = {suspect.path for suspect in suspects if suspect.mismatch.kind != "sharing"}
+    following = (s.mismatch for s in first_of if _follows_the_model(s, now) and s.path not in other)
+    return Needs(
+        at=at,
+        following=tuple(mismatch for mismatch in following if _changes(mismatch.path, first, now)),
+        hidden=tuple(name for name in hidden if _changes(name, first, now)),
+        cut=cut,
+    )
+
+
+def _follows_the_model(suspect: Suspect, now: Graph) -> bool:
+    """Whether a mapping of tensors, made while training, shares the model's memory, and is a copy once loaded."""
+    mismatch = suspect.mismatch
+    if mismatch.kind != "sharing" or not mismatch.expected.startswith("shares memory") or mismatch.actual != "a copy":
+        return False
+    return suspect.path in now.slots and isinstance(now.slots[suspect.path].value, Mapping)
 
 
 def _is_hidden(suspect: Suspect) -> bool:

@@ -79,6 +79,40 @@ def _reads_its_number(make_run: MakeRun, steps: int, at: Sequence[int]) -> bool:
     return bool(compare(*results, traits=False))
 
 
+def _keep_by_reference(make_run: MakeRun) -> MakeRun:
+    return injecting(partial(_set_aside, {}))(make_run)
+
+
+class _Best:
+    """The weights that a run has set aside."""
+
+    def __init__(self) -> None:
+        self.weights: dict[str, torch.Tensor] = {}
+
+
+def _set_aside(kept: dict[str, dict[str, torch.Tensor]], definition: TrainingRun) -> TrainingRun:
+    run, best = LiveRun(definition), _Best()
+    step = None if definition.step is None else partial(_step_and_set_aside, run, best)
+    save, load = partial(_save_with_best, run, best, kept), partial(_load_with_best, run, best, kept)
+    return replace(definition, step=step, save=save, load=load)
+
+
+def _step_and_set_aside(run: LiveRun, best: _Best, number: int) -> Any:
+    output = take_step(run, number)
+    best.weights = {name: p.detach() for module in modules(run) for name, p in module.named_parameters()}
+    return output
+
+
+def _save_with_best(run: LiveRun, best: _Best, kept: dict[str, dict[str, torch.Tensor]], path: Path) -> None:
+    run.save(path)
+    kept[str(path)] = {name: weight.clone() for name, weight in best.weights.items()}
+
+
+def _load_with_best(run: LiveRun, best: _Best, kept: dict[str, dict[str, torch.Tensor]], path: Path) -> None:
+    run.load(path)
+    best.weights = {name: weight.clone() for name, weight in kept[str(path)].items()}
+
+
 def _predict_by_threshold(definition: TrainingRun) -> TrainingRun:
     if definition.predict is None:
         return definition
@@ -114,6 +148,13 @@ HIDDEN: tuple[Fault, ...] = (
         seen_by=("resume_is_exact",),
         inject=injecting(_repeat_a_step),
         applies=unless("step(i) does not depend on i.", _reads_its_number),
+    ),
+    Fault(
+        name="keep_weights_by_reference",
+        summary="The best weights so far are set aside as model.state_dict(), and follow the model.",
+        seen_by=("kept_weights_are_copies",),
+        inject=_keep_by_reference,
+        applies=unless("The run has no step=, or trains no parameter of a module.", _trains),
     ),
     Fault(
         name="prediction_depends_on_hidden_state",

@@ -15,6 +15,7 @@ STATE, TRAITS, OUTPUTS = "state_is_restored", "traits_are_restored", "outputs_ar
 SECOND, RESUME, AGAIN = "second_generation_equals_first", "resume_is_exact", "second_resume_is_exact"
 SAVING, TWICE = "saving_changes_nothing", "loading_twice_gives_the_same"
 ALONE, OVER = "checkpoints_are_independent", "loading_overwrites_everything"
+KEPT = "kept_weights_are_copies"
 NEEDED, REPLACED = "every_component_is_needed", "saving_again_replaces_the_checkpoint"
 
 # What fails because of each fault, and in which run; every other check passes there, or has nothing to judge.
@@ -49,6 +50,7 @@ MATRIX: dict[str, tuple[str, set[str]]] = {
     "load_aliases_the_checkpoint": ("plateau", {TWICE}),
     "load_keeps_trained_state": ("plain_functions", {OVER}),
     "lose_counter": ("lbfgs", {RESUME}),
+    "keep_weights_by_reference": ("plain_functions", {KEPT}),
     "off_by_one_step": ("nested_results", {RESUME}),
     "prediction_depends_on_hidden_state": ("averaged_weights", {OUTPUTS}),
     "save_what_each_step_computes": ("plain_functions", {NEEDED}),

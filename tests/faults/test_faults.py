@@ -63,6 +63,7 @@ REASONS = {
     "load_aliases_the_checkpoint": ("bare_module", "Training changes no tensor."),
     "load_keeps_trained_state": ("bare_module", "Training changes no tensor."),
     "lose_counter": ("bare_module", "The run has no step=, or trains no parameter of a module."),
+    "keep_weights_by_reference": ("bare_module", "The run has no step=, or trains no parameter of a module."),
     "off_by_one_step": ("stream", "step(i) does not depend on i."),
     "save_what_each_step_computes": ("bare_module", "The run has no step=."),
     "prediction_depends_on_hidden_state": ("sgd_without_state", "The run has no predict=, or no step=."),
