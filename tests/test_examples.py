@@ -15,6 +15,7 @@ import pytest
 from _pytest.mark import ParameterSet
 
 from pytest_ckpt import check_training_run
+from pytest_ckpt.formats import register_formats
 from pytest_ckpt.reporting import report
 
 ROOT = Path(__file__).parent.parent
@@ -35,7 +36,7 @@ def run_pytest(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 def without_numbers(text: str) -> str:
     """They are those of one version of torch on one processor."""
-    return re.sub(r"-?\d+\.\d+(e[+-]\d+)?", "<number>", text)
+    return re.sub(r"-?\d+(\.\d+)?(e[+-]\d+)?", "<number>", text)
 
 
 def test_there_are_examples() -> None:
@@ -93,12 +94,20 @@ def test_readme_quotes_the_report_of_a_forgotten_line(tmp_path: Path) -> None:
 
 
 def quoted_reports() -> Iterator[ParameterSet]:
-    """Yield what a README prints after it has named a run of its ``broken.py``, and how that run was checked."""
-    named, printed = r"`broken.py:(\w+)`(?: \(`(.*?)`\))?", r"\n```\n(.*?)```\n"
+    """Yield what a README prints after it has named a run, such as ``broken.py:run``, and how that was checked."""
+    named, printed = r"`(\w+)\.py:(\w+)`(?: \(`(.*?)`\))?", r"\n```\n(.*?)```\n"
     for example in EXAMPLES:
         readme = (example / "README.md").read_text(encoding="utf-8")
-        for name, *rest in re.findall(f"{named}(?:(?!```).)*{printed}", readme, re.DOTALL):
-            yield pytest.param(example.name, name, *rest, id=f"{example.name}-{name}")
+        for module, name, *rest in re.findall(f"{named}(?:(?!```).)*{printed}", readme, re.DOTALL):
+            yield pytest.param(example.name, module, name, *rest, id=f"{example.name}-{name}")
+
+
+@pytest.fixture
+def importable_examples(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    unregister = register_formats(importlib.import_module("custom_format.conftest").pytest_ckpt_formats(None))
+    yield
+    unregister()
 
 
 def test_every_example_with_broken_runs_quotes_a_report() -> None:
@@ -107,12 +116,12 @@ def test_every_example_with_broken_runs_quotes_a_report() -> None:
     assert quoting == {example.name for example in EXAMPLES if (example / "broken.py").exists()}
 
 
-@pytest.mark.parametrize(("example", "run_name", "options", "quoted"), list(quoted_reports()))
+@pytest.mark.usefixtures("importable_examples")
+@pytest.mark.parametrize(("example", "module", "run_name", "options", "quoted"), list(quoted_reports()))
 def test_readme_quotes_the_report_of_a_broken_run(
-    example: str, run_name: str, options: str, quoted: str, monkeypatch: pytest.MonkeyPatch
+    example: str, module: str, run_name: str, options: str, quoted: str
 ) -> None:
-    monkeypatch.syspath_prepend(ROOT / "examples")
-    make_run = getattr(importlib.import_module(f"{example}.broken"), run_name)
+    make_run = getattr(importlib.import_module(f"{example}.{module}"), run_name)
 
     outcomes = check_training_run(make_run, raise_on_failure=False, **eval(f"dict({options})"))
 

@@ -1,0 +1,1 @@
+"""A trial of a random search, whose checkpoint holds the configuration that rebuilds it."""

@@ -1,0 +1,1 @@
+"""A file format of a project's own, checked like the built-in ones."""

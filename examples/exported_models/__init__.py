@@ -1,0 +1,1 @@
+"""A model that leaves Python: TorchScript, torch.export and ONNX as formats for the model alone."""

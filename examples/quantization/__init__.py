@@ -1,0 +1,1 @@
+"""A classifier in eight bits, quantized after its training or during it."""
