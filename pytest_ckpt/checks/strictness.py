@@ -43,8 +43,8 @@ class _Kind:
 def check_dropped_state_is_noticed(evidence: Evidence) -> Outcome:
     """A checkpoint that lacks a file, an entry or a tensor is refused or reported by load.
 
-    ``strict=False``, ``checkpoint.get("optimizer")`` and ``if path.exists()`` make a fresh start of a part
-    whose state is gone. What is saved and never read may be missing.
+    With ``strict=False``, ``checkpoint.get("optimizer")`` or ``if path.exists()`` a part whose state is gone starts
+    afresh. What is saved and never read may be missing.
 
     What to do: Let load raise or warn: checkpoint[key] instead of .get(), a file that must exist, strict=True, or a
     look at the missing_keys that strict=False returns.
@@ -101,7 +101,7 @@ _RESHAPED = _Kind(
 def check_cast_state_is_noticed(evidence: Evidence) -> Outcome:
     """A checkpoint in which a tensor was rounded to another dtype is refused or reported by load.
 
-    ``load_state_dict`` and ``copy_`` cast in silence, so a file in half precision passes for the real one.
+    Both ``load_state_dict`` and ``copy_`` cast in silence, so a file in half precision passes for the real one.
 
     What to do: Let load compare dtypes before load_state_dict(), which casts in silence whatever strict= says, and
     raise or warn.
@@ -143,8 +143,8 @@ _FOREIGN = _Kind(
 def check_optimizer_state_follows_names(evidence: Evidence) -> Outcome:
     """Optimizer state that was saved for parameters in another order is refused, reported or given to its own ones.
 
-    torch matches it by position, also where the file holds ``param_names``: two layers of one shape that
-    changed places since go on with each other's moments.
+    By default torch matches it by position, also where the file holds ``param_names``: two layers of one shape
+    that changed places since go on with each other's moments.
 
     What to do: Make the optimizer with model.named_parameters(), so that its state holds param_names, and let load
     compare them before optimizer.load_state_dict(), which goes by position.

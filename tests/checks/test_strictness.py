@@ -248,7 +248,7 @@ def test_state_that_is_cast_unnoticed() -> None:
 raised nor said anything that it does not always say.
         In the file -> in the loaded run:
             model.weight cast from float32 to float16 -> model.weight: 2 of 2 elements differ, first at [0, 0]: \
--0.9166666269302368 became -0.91650390625
+-0.9166666269302368 became -0.91650390625; rounded to float16
         Let load compare dtypes before load_state_dict(), which casts in silence whatever strict= says, and raise or \
 warn.
         Or, if this is on purpose: expected_failures={"cast_state_is_noticed": "the reason"}.
