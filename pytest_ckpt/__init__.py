@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_ckpt.runs.parts import module_run, optimizer_run, scheduler_run
     from pytest_ckpt.runs.training_run import TrainingRun
     from pytest_ckpt.state.capture import capture
+    from pytest_ckpt.warm_start import check_warm_start
 
 _HOMES = {
     "CheckpointFailure": "pytest_ckpt.errors",
@@ -30,6 +31,7 @@ _HOMES = {
     "UsageError": "pytest_ckpt.errors",
     "capture": "pytest_ckpt.state.capture",
     "check_training_run": "pytest_ckpt.running",
+    "check_warm_start": "pytest_ckpt.warm_start",
     "compare": "pytest_ckpt.comparison.walk",
     "module_run": "pytest_ckpt.runs.parts",
     "optimizer_run": "pytest_ckpt.runs.parts",
@@ -47,6 +49,7 @@ __all__ = [
     "UsageError",
     "capture",
     "check_training_run",
+    "check_warm_start",
     "compare",
     "module_run",
     "optimizer_run",

@@ -67,6 +67,7 @@ def test_all_is_sorted_and_holds_the_public_names() -> None:
         "UsageError",
         "capture",
         "check_training_run",
+        "check_warm_start",
         "compare",
         "module_run",
         "optimizer_run",

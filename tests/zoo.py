@@ -38,6 +38,7 @@ GOOD_RUNS: dict[str, Callable[[], Any]] = {
         good.sgd_without_state,
         good.shuffled_data,
         good.stream,
+        good.strict_about_its_files,
         good.three_random_generators,
         good.tied_weights,
         good.trainer_object,

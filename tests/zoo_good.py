@@ -572,3 +572,29 @@ def stream() -> TrainingRun:
             next(program["stream"])
 
     return TrainingRun(components={"model": model, "optimizer": optimizer}, step=step, save=save, load=load)
+
+
+def strict_about_its_files() -> TrainingRun:
+    """Nothing in the file may be missing, renamed, reshaped, cast or in another order without an error."""
+    model = nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 2))
+    optimizer = torch.optim.Adam(model.named_parameters(), lr=0.01)
+
+    def save(path: Path) -> None:
+        torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict()}, path)
+
+    def load(path: Path) -> None:
+        checkpoint = torch.load(path)
+        weights, moments = checkpoint["model"], checkpoint["optimizer"]
+        model.load_state_dict(weights)
+        if any(weights[key].dtype != tensor.dtype for key, tensor in model.state_dict().items()):
+            raise TypeError("the weights have another dtype")
+        if [g["param_names"] for g in moments["param_groups"]] != [g["param_names"] for g in optimizer.param_groups]:
+            raise ValueError("the optimizer had other parameters")
+        optimizer.load_state_dict(moments)
+
+    return TrainingRun(
+        components={"model": model, "optimizer": optimizer},
+        step=lambda i: fit(model, optimizer, batch(i)),
+        save=save,
+        load=load,
+    )

@@ -1,6 +1,6 @@
 """The catalogue of checks. Each topic enters its checks when it is imported."""
 
-from pytest_ckpt.checks import economy, fidelity, overwriting, resume, side_effects
+from pytest_ckpt.checks import economy, fidelity, overwriting, resume, side_effects, strictness
 from pytest_ckpt.checks.evidence import Evidence
 from pytest_ckpt.checks.outcome import Outcome, Outcomes, Status
 from pytest_ckpt.checks.registry import CHECKS, DEFAULT_GROUPS, GROUPS, Check, get_check, select_checks
@@ -21,4 +21,5 @@ __all__ = [
     "resume",
     "select_checks",
     "side_effects",
+    "strictness",
 ]

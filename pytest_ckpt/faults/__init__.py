@@ -10,6 +10,7 @@ from pytest_ckpt.faults.fault import Fault
 from pytest_ckpt.faults.forgetting import FORGETTING
 from pytest_ckpt.faults.hidden import HIDDEN
 from pytest_ckpt.faults.idle import IDLE
+from pytest_ckpt.faults.leniency import LENIENCY
 from pytest_ckpt.faults.loading import LOADING
 from pytest_ckpt.faults.replacing import REPLACING
 from pytest_ckpt.faults.saving import SAVING
@@ -17,7 +18,7 @@ from pytest_ckpt.faults.surroundings import SURROUNDINGS
 
 __all__ = ["FAULTS", "Fault"]
 
-_ALL = (*FORGETTING, *DAMAGING, *REPLACING, *SURROUNDINGS, *SAVING, *LOADING, *HIDDEN, *IDLE)
+_ALL = (*FORGETTING, *DAMAGING, *REPLACING, *SURROUNDINGS, *SAVING, *LOADING, *HIDDEN, *IDLE, *LENIENCY)
 
 FAULTS: Mapping[str, Fault] = MappingProxyType({fault.name: fault for fault in _ALL})
 """Every fault by name."""

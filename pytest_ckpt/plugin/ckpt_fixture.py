@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from pytest_ckpt.reporting import mismatch_lines, report
 from pytest_ckpt.running import PlannedCheck, plan_checks, run_planned
 from pytest_ckpt.state import StateTree, capture, is_stateful
 from pytest_ckpt.state.paths import matches_any
+from pytest_ckpt.warm_start import check_warm_start, warm_start_text
 
 __all__ = ["CkptFixture"]
 
@@ -106,6 +108,24 @@ class CkptFixture:
         self._record(outcomes)
         if raise_on_failure and outcomes.failures:
             raise CheckpointFailure(report(outcomes, limit=self.limit), outcomes)
+        return outcomes
+
+    def warm_start(
+        self, make_run: Callable[..., Any], path: str | Path, *, raise_on_failure: bool = True, **options: Any
+    ) -> Outcomes:
+        """Call :func:`~pytest_ckpt.check_warm_start`; a load that shows nothing skips the test with the reason.
+
+        Raises:
+            CheckpointFailure: If something else was loaded or left; its text says what.
+            UsageError: If the run has no ``load``, or the checkpoint cannot be read.
+        """
+        __tracebackhide__ = True
+        outcomes = foreign_frames_only(lambda: check_warm_start(make_run, path, raise_on_failure=False, **options))
+        self._record(outcomes)
+        if raise_on_failure and outcomes.failures:
+            raise CheckpointFailure(warm_start_text(outcomes), outcomes)
+        if outcomes["warm_start"].status == "vacuous":
+            pytest.skip(f"vacuous: {outcomes['warm_start'].summary}")
         return outcomes
 
     def compare(self, saved: Any, loaded: Any, *, ignore: str | Iterable[str] | None = None) -> None:

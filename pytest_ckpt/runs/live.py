@@ -140,20 +140,20 @@ class LiveRun:
         assert self.definition.save is not None
         _call_with_path(self.definition.save, path)
 
-    def load(self, path: Path) -> None:
-        """Call the project's own load."""
+    def load(self, path: Path) -> object:
+        """Call the project's own load, and return what it returns."""
         assert self.definition.load is not None
-        _call_with_path(self.definition.load, path)
+        return _call_with_path(self.definition.load, path)
 
 
-def _call_with_path(function: Callable[[Any], object], path: Path) -> None:
+def _call_with_path(function: Callable[[Any], object], path: Path) -> object:
     """Call with a ``Path``, and once more with a string if the function can only join strings."""
     try:
-        function(path)
+        return function(path)
     except (TypeError, AttributeError) as error:
         if type(path).__name__ not in str(error):
             raise
-        function(str(path))
+        return function(str(path))
 
 
 def _numbered(step: Callable[..., Any] | None) -> Callable[[int], Any]:

@@ -14,11 +14,11 @@ from pytest_ckpt.runs.restoring import load_order, restore_component
 from pytest_ckpt.state.freezing import generator_state
 from pytest_ckpt.state.random_state import get_random_state, set_random_state
 
-__all__ = ["OWN", "Storage", "format_storage", "no_storage", "own_storage", "payload_of", "storage_for"]
+__all__ = ["OWN", "RANDOM_STATE", "Storage", "format_storage", "no_storage", "own_storage", "payload_of", "storage_for"]
 
 OWN = "own"
 _DEFAULT_FORMAT = "torch"
-_RANDOM_STATE = "pytest_ckpt_random_state"  # no component is called that
+RANDOM_STATE = "pytest_ckpt_random_state"  # no component is called that
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,15 +29,17 @@ class Storage:
         name: The format's name, or ``own`` for the project's own functions.
         suffix: The file name's end.
         save: ``save(run, path)``.
-        load: ``load(run, path)``.
+        load: ``load(run, path)``; returns what the project's own function returns.
         refuses: The reason why a run cannot be kept this way, or ``None``.
+        form: The format behind it; ``None`` for the project's own functions.
     """
 
     name: str
     suffix: str
     save: Callable[[LiveRun, Path], None]
-    load: Callable[[LiveRun, Path], None]
+    load: Callable[[LiveRun, Path], object]
     refuses: Callable[[LiveRun], str | None]
+    form: Format | None = None
 
 
 def storage_for(run: LiveRun, name: str) -> Storage:
@@ -87,19 +89,19 @@ def format_storage(form: Format) -> Storage:
         for name in load_order(components):
             state = _state_of(payload[name]) if form.whole else payload[name]
             restore_component(name, components[name], state)
-        set_random_state(payload.get(_RANDOM_STATE, {}))
+        set_random_state(payload.get(RANDOM_STATE, {}))
 
     def refuses(run: LiveRun) -> str | None:
         return form.refuses(payload_of(run, whole=form.whole))
 
-    return Storage(name=form.name, suffix=form.suffix, save=save, load=load, refuses=refuses)
+    return Storage(name=form.name, suffix=form.suffix, save=save, load=load, refuses=refuses, form=form)
 
 
 def payload_of(run: LiveRun, *, whole: bool = False) -> dict[str, Any]:
     """Return what a format writes of a run: its components' state dicts and, if it trains, the random state."""
     components = run.components
     payload = components if whole else {name: _state_of(item) for name, item in components.items()}
-    return payload if run.definition.step is None else {**payload, _RANDOM_STATE: get_random_state()}
+    return payload if run.definition.step is None else {**payload, RANDOM_STATE: get_random_state()}
 
 
 def _state_of(component: Any) -> Any:

@@ -10,6 +10,7 @@ from zoo import GOOD_RUNS, QUIET
 from pytest_ckpt import check_training_run
 from pytest_ckpt.checks import CHECKS, DEFAULT_GROUPS, Check
 from pytest_ckpt.faults import FAULTS
+from pytest_ckpt.faults.leniency import LENIENCY
 
 STATE, TRAITS, OUTPUTS = "state_is_restored", "traits_are_restored", "outputs_are_restored"
 SECOND, RESUME, AGAIN = "second_generation_equals_first", "resume_is_exact", "second_resume_is_exact"
@@ -17,6 +18,8 @@ SAVING, TWICE = "saving_changes_nothing", "loading_twice_gives_the_same"
 ALONE, OVER = "checkpoints_are_independent", "loading_overwrites_everything"
 KEPT = "kept_weights_are_copies"
 NEEDED, REPLACED = "every_component_is_needed", "saving_again_replaces_the_checkpoint"
+DROPPED, RENAMED, RESHAPED = "dropped_state_is_noticed", "renamed_state_is_noticed", "reshaped_state_is_noticed"
+CAST, FOREIGN, NAMES = "cast_state_is_noticed", "foreign_optimizer_is_refused", "optimizer_state_follows_names"
 
 # What fails because of each fault, and in which run; every other check passes there, or has nothing to judge.
 MATRIX: dict[str, tuple[str, set[str]]] = {
@@ -54,6 +57,12 @@ MATRIX: dict[str, tuple[str, set[str]]] = {
     "off_by_one_step": ("nested_results", {RESUME}),
     "prediction_depends_on_hidden_state": ("averaged_weights", {OUTPUTS}),
     "save_what_each_step_computes": ("plain_functions", {NEEDED}),
+    "fill_in_what_is_missing": ("strict_about_its_files", {DROPPED, RENAMED}),
+    "count_the_keys_only": ("strict_about_its_files", {RENAMED}),
+    "skip_what_does_not_fit": ("strict_about_its_files", {RESHAPED}),
+    "cast_in_silence": ("strict_about_its_files", {CAST}),
+    "stop_with_the_shorter": ("strict_about_its_files", {FOREIGN}),
+    "go_by_position": ("strict_about_its_files", {NAMES}),
 }
 
 
@@ -65,11 +74,21 @@ def test_a_good_run_passes_every_check_that_has_something_to_judge(name: str) ->
     assert {outcome.check: outcome.status for outcome in outcomes} == expected | QUIET.get(name, {})
 
 
+def test_a_run_that_is_strict_about_its_files_passes_every_check_of_strictness() -> None:
+    outcomes = check_training_run(GOOD_RUNS["strict_about_its_files"], select=["strictness"])
+
+    assert {outcome.check: outcome.status for outcome in outcomes} == dict.fromkeys(
+        (check for check, item in CHECKS.items() if item.group == "strictness"), "pass"
+    )
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_seen_by_its_checks_and_by_no_others(fault: str) -> None:
+    """What load makes of checkpoints that are not whole is a promise: all of it is asked where a fault is about it."""
     run, failing = MATRIX[fault]
+    promised = ["strictness"] if FAULTS[fault] in LENIENCY else []
+    select = ("default", *FAULTS[fault].seen_by, *promised)
 
-    select = ("default", *FAULTS[fault].seen_by)
     outcomes = check_training_run(FAULTS[fault].inject(GOOD_RUNS[run]), select=select, raise_on_failure=False)
 
     assert {outcome.check for outcome in outcomes if outcome.status == "fail"} == failing

@@ -67,6 +67,24 @@ REASONS = {
     "off_by_one_step": ("stream", "step(i) does not depend on i."),
     "save_what_each_step_computes": ("bare_module", "The run has no step=."),
     "prediction_depends_on_hidden_state": ("sgd_without_state", "The run has no predict=, or no step=."),
+    "fill_in_what_is_missing": (
+        "training_that_changes_nothing",
+        "The checkpoint holds nothing in plain containers that a fresh run has not.",
+    ),
+    "count_the_keys_only": (
+        "training_that_changes_nothing",
+        "The checkpoint holds nothing by name that a fresh run has not.",
+    ),
+    "skip_what_does_not_fit": (
+        "whole_pickle",
+        "The checkpoint holds no tensor in plain containers that a fresh run has not.",
+    ),
+    "cast_in_silence": ("whole_pickle", "No tensor of the checkpoint loses precision in a narrower dtype."),
+    "stop_with_the_shorter": ("bare_module", "The checkpoint holds no state dict of an optimizer."),
+    "go_by_position": (
+        "sgd_without_state",
+        "The checkpoint holds no two parameters of one shape with different optimizer state.",
+    ),
 }
 
 

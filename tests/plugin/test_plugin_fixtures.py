@@ -399,3 +399,65 @@ def test_check_training_run_in_a_test_shows_the_line_that_called_it_and_the_repo
         consecutive=True,
     )
     result.stdout.no_fnmatch_line("*pytest_ckpt/*")
+
+
+OLD = """
+model = {"weight": torch.ones(1, 2), "bias": torch.ones(1)}
+torch.save({"model": model, "classes": torch.ones(3)}, tmp_path / "old.pt")
+"""
+
+
+def test_warm_start_that_leaves_something_fails_with_the_report(
+    project: pytest.Pytester, run_pytest: Callable[..., pytest.RunResult]
+) -> None:
+    call = 'ckpt.warm_start(train.make_forgetful_run, tmp_path / "old.pt")'
+    write_test(project, f"{OLD}{call}", fixtures="ckpt, tmp_path")
+
+    result = run_pytest()
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            f">       {call}",
+            "E       pytest_ckpt.errors.CheckpointFailure: From old.pt, load took 2 of 2 tensors of the model, 100.0% "
+            "of its elements.",
+            "E       In the checkpoint but not in the model, and not named in unexpected=:",
+            "E           classes: float32 (3,)",
+            "E       If load is meant to leave them out, say so in unexpected=.",
+        ],
+        consecutive=True,
+    )
+    result.stdout.no_fnmatch_line("*pytest_ckpt/*")
+
+
+def test_warm_start_takes_what_check_warm_start_takes(
+    project: pytest.Pytester, run_pytest: Callable[..., pytest.RunResult]
+) -> None:
+    options = 'unexpected="classes", min_fraction=1.0'
+    write_test(
+        project,
+        f'{OLD}outcomes = ckpt.warm_start(train.make_forgetful_run, tmp_path / "old.pt", {options})\n'
+        'assert outcomes["warm_start"].status == "pass"',
+        fixtures="ckpt, tmp_path",
+    )
+
+    run_pytest().assert_outcomes(passed=1)
+
+
+def test_warm_start_that_shows_nothing_skips_the_test(
+    project: pytest.Pytester, run_pytest: Callable[..., pytest.RunResult]
+) -> None:
+    body = """
+def make_run():
+    run = train.make_forgetful_run()
+    for parameter in run.components["model"].parameters():
+        torch.nn.init.ones_(parameter)
+    return run
+ckpt.warm_start(make_run, tmp_path / "old.pt", unexpected="classes")
+"""
+    write_test(project, f"{OLD}{body}", fixtures="ckpt, tmp_path")
+
+    result = run_pytest("-rs")
+
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["SKIPPED [[]1[]] *: vacuous: old.pt shows nothing: before load the fresh run *"])
