@@ -46,6 +46,7 @@ LAYERS = {
     "running": 8,
     "subjects": 8,
     "__main__": 9,
+    "self_testing": 8,
     "cli": 9,
     "plugin": 9,
 }

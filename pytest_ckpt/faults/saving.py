@@ -102,7 +102,8 @@ def _save_and_note(run: LiveRun, memory: _Memory, path: Path) -> None:
 
 def _save_stale(run: LiveRun, memory: _Memory, path: Path) -> None:
     now = states(run)
-    forget(run, memory.stale, lambda component: kind_of(component) in ("module", "optimizer"))
+    if not forget(run, memory.stale, lambda component: kind_of(component) in ("module", "optimizer")):
+        forget(run, memory.stale, lambda component: True)  # What trains need not be a module.
     run.save(path)
     components, changed = run.components, states(run)
     for name in load_order(components):
