@@ -60,7 +60,9 @@ def _save_beside(definition: TrainingRun) -> TrainingRun:
 
 
 def _write_beside(run: LiveRun, path: Path) -> None:
-    run.save(path.with_name(f"later-{path.name}") if path.exists() else path)
+    # A program may add to the name: weights in one file, the rest in another.
+    saved = any(file.name.startswith(path.name) for file in path.parent.iterdir())
+    run.save(path.with_name(f"later-{path.name}") if saved else path)
 
 
 class _Memory:
