@@ -14,19 +14,23 @@ if TYPE_CHECKING:
     from pytest_ckpt.checks.outcome import Outcome, Outcomes
     from pytest_ckpt.comparison.walk import compare
     from pytest_ckpt.errors import CheckpointFailure, CkptError, MissingDependencyError, UsageError
+    from pytest_ckpt.faults.injection import Injection, SelfTest
     from pytest_ckpt.plugin.parametrization import parametrize_with_checks
     from pytest_ckpt.running import check_training_run
     from pytest_ckpt.runs.parts import module_run, optimizer_run, scheduler_run
     from pytest_ckpt.runs.training_run import TrainingRun
+    from pytest_ckpt.self_testing import selftest
     from pytest_ckpt.state.capture import capture
     from pytest_ckpt.warm_start import check_warm_start
 
 _HOMES = {
     "CheckpointFailure": "pytest_ckpt.errors",
     "CkptError": "pytest_ckpt.errors",
+    "Injection": "pytest_ckpt.faults.injection",
     "MissingDependencyError": "pytest_ckpt.errors",
     "Outcome": "pytest_ckpt.checks.outcome",
     "Outcomes": "pytest_ckpt.checks.outcome",
+    "SelfTest": "pytest_ckpt.faults.injection",
     "TrainingRun": "pytest_ckpt.runs.training_run",
     "UsageError": "pytest_ckpt.errors",
     "capture": "pytest_ckpt.state.capture",
@@ -37,14 +41,17 @@ _HOMES = {
     "optimizer_run": "pytest_ckpt.runs.parts",
     "parametrize_with_checks": "pytest_ckpt.plugin.parametrization",
     "scheduler_run": "pytest_ckpt.runs.parts",
+    "selftest": "pytest_ckpt.self_testing",
 }
 
 __all__ = [
     "CheckpointFailure",
     "CkptError",
+    "Injection",
     "MissingDependencyError",
     "Outcome",
     "Outcomes",
+    "SelfTest",
     "TrainingRun",
     "UsageError",
     "capture",
@@ -55,6 +62,7 @@ __all__ = [
     "optimizer_run",
     "parametrize_with_checks",
     "scheduler_run",
+    "selftest",
 ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, cast
 
@@ -37,23 +37,37 @@ class Subject:
     """A run to be checked; its evidence is gathered when the first check asks for it.
 
     Attributes:
+        make_run: Makes it.
+        terms: How it is tried.
+        device: The device asked for; empty for the run's own choice.
+        explain: Whether to find out what a failure is to blame on.
         name: The run's own name once it was made, before that the factory's.
     """
 
-    def __init__(self, make_run: MakeRun, terms: Terms, device: str) -> None:
-        self._make_run = partial(cast(Any, make_run), device=device) if device else make_run
-        self._terms, self._device = terms, device
+    def __init__(self, make_run: MakeRun, terms: Terms, device: str, *, explain: bool = True) -> None:
+        self.make_run = partial(cast(Any, make_run), device=device) if device else make_run
+        self.terms, self.device, self.explain = terms, device, explain
         factory = getattr(make_run, "func", make_run)
         self.name = str(getattr(factory, "__qualname__", type(factory).__qualname__))
+        self._judged: dict[str, Outcome] = {}
+
+    def but(self, make_run: MakeRun | None = None, *, explain: bool = True, **terms: Any) -> Subject:
+        """Return another run, or the same one under other terms."""
+        return Subject(make_run or self.make_run, replace(self.terms, **terms), self.device, explain=explain)
 
     def judge(self, check: Check) -> Outcome:
-        """Run a check on what was seen of the run.
+        """Run a check on what was seen of the run; each is run once.
 
         Raises:
             UsageError: If the run cannot be used.
         """
+        if check.name not in self._judged:
+            self._judged[check.name] = self._judge(check)
+        return self._judged[check.name]
+
+    def _judge(self, check: Check) -> Outcome:
         try:
-            evidence = self._evidence
+            evidence = self.evidence
         except MissingDependencyError as error:
             return self._skipped(check, str(error))
         if evidence.refusal is not None:
@@ -61,15 +75,19 @@ class Subject:
         return check.run(evidence)
 
     def _skipped(self, check: Check, reason: str) -> Outcome:
-        return Outcome(
-            check=check.name, status="skipped", summary=reason, format=self._terms.format, device=self._device
-        )
+        return Outcome(check=check.name, status="skipped", summary=reason, format=self.terms.format, device=self.device)
 
     @cached_property
-    def _evidence(self) -> Evidence:
-        require_factory(self._make_run)
+    def evidence(self) -> Evidence:
+        """What was seen of the run.
+
+        Raises:
+            UsageError: If the run cannot be used.
+            MissingDependencyError: If the format's package is not installed.
+        """
+        require_factory(self.make_run)
         with isolated():
-            shared = SharedState(self._make_run)
+            shared = SharedState(self.make_run)
             run = build(shared.fresh, FIRST_SEED)
             components = run.components
         if not components:
@@ -78,10 +96,10 @@ class Subject:
         trains = run.definition.step is not None
         plan = Plan(
             make_run=shared.fresh,
-            steps=self._terms.steps if trains else 0,
-            at=self._terms.at if trains else (0,),
-            storage=storage_for(run, self._terms.format),
-            ignore=self._terms.ignore,
+            steps=self.terms.steps if trains else 0,
+            at=self.terms.at if trains else (0,),
+            storage=storage_for(run, self.terms.format),
+            ignore=self.terms.ignore,
             shared=shared,
         )
-        return Evidence(plan, self._device or str(run.definition.device or ""))
+        return Evidence(plan, self.device or str(run.definition.device or ""), explain=self.explain)

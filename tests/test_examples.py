@@ -142,6 +142,17 @@ def test_example_runs_without_a_test_file() -> None:
     assert re.search(r" [1-9]\d* passed, 1 skipped in ", result.stdout), result.stdout
 
 
+def test_readme_quotes_the_self_test_of_the_ten_lines() -> None:
+    (quoted,) = re.findall(
+        r"\ntest_trainer\.py(::test_checkpoint: .+)", (ROOT / "README.md").read_text(encoding="utf-8")
+    )
+
+    result = run_pytest("--ckpt-selftest", ROOT / "examples" / "first_round_trip")
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert quoted in result.stdout
+
+
 def test_demo_shows_one_bug() -> None:
     result = run(ROOT / "examples" / "digits_workspace" / "demo.py", "epoch off by one")
 

@@ -49,6 +49,7 @@ LAYERS = {
     "subjects": 8,
     "warm_start": 8,
     "__main__": 9,
+    "self_testing": 8,
     "cli": 9,
     "plugin": 9,
 }

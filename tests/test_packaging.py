@@ -60,9 +60,11 @@ def test_all_is_sorted_and_holds_the_public_names() -> None:
     assert set(PUBLIC) == {
         "CheckpointFailure",
         "CkptError",
+        "Injection",
         "MissingDependencyError",
         "Outcome",
         "Outcomes",
+        "SelfTest",
         "TrainingRun",
         "UsageError",
         "capture",
@@ -73,6 +75,7 @@ def test_all_is_sorted_and_holds_the_public_names() -> None:
         "optimizer_run",
         "parametrize_with_checks",
         "scheduler_run",
+        "selftest",
     }
 
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import torch
+
 import pytest_ckpt
 from pytest_ckpt.checks import CHECKS
 from pytest_ckpt.formats import format_names
+from pytest_ckpt.running import plan_checks
+from pytest_ckpt.self_testing import plan_faults
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
@@ -22,6 +26,12 @@ def test_the_number_of_formats() -> None:
     (number,) = re.findall(r"(\d+) in all", README)
 
     assert int(number) == len(format_names()) + 1  # with the project's own save and load
+
+
+def test_the_number_of_faults() -> None:
+    (number,) = re.findall(r"puts (\d+) bugs of real programs", README)
+
+    assert int(number) == len(plan_faults(plan_checks(torch.nn.Module)))
 
 
 def test_every_public_name_it_imports_exists() -> None:

@@ -37,11 +37,13 @@ class Evidence:
     Attributes:
         plan: What is run.
         device: The device the runs are made on; empty for their own choice.
+        explain: Whether anybody wants to know what is to blame: finding it out takes longer than the verdict.
     """
 
-    def __init__(self, plan: Plan, device: str = "") -> None:
+    def __init__(self, plan: Plan, device: str = "", *, explain: bool = True) -> None:
         self.plan = plan
         self.device = device
+        self.explain = explain
         self._settled: dict[int, Trip] = {}
 
     @cached_property

@@ -27,6 +27,8 @@ __all__ = [
 
 def blame(evidence: Evidence, at: int) -> Blame:
     """Find what is to blame for the divergence after the checkpoint of step ``at``."""
+    if not evidence.explain:
+        return Blame()
     plan = evidence.only(at)
     with workspace() as directory:
         saved = save_on_the_way(plan, directory)

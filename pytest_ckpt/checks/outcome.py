@@ -21,7 +21,7 @@ class Outcome:
         check: The check's name.
         status: ``vacuous``: there was nothing to see, so it is no pass. ``undecidable``: two uninterrupted
             runs differ already, so nothing can be said of the checkpoint.
-        summary: What happened, in one sentence; empty for a pass.
+        summary: What happened, in one sentence; empty where a check passes.
         mismatches: Where the state or the training differs.
         words: How the two sides of a mismatch are called.
         causes: What was lost, as far as it could be proven or seen: paths.

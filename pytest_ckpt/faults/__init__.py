@@ -10,13 +10,14 @@ from pytest_ckpt.faults.fault import Fault
 from pytest_ckpt.faults.forgetting import FORGETTING
 from pytest_ckpt.faults.hidden import HIDDEN
 from pytest_ckpt.faults.idle import IDLE
+from pytest_ckpt.faults.injection import Injection, SelfTest
 from pytest_ckpt.faults.leniency import LENIENCY
 from pytest_ckpt.faults.loading import LOADING
 from pytest_ckpt.faults.replacing import REPLACING
 from pytest_ckpt.faults.saving import SAVING
 from pytest_ckpt.faults.surroundings import SURROUNDINGS
 
-__all__ = ["FAULTS", "Fault"]
+__all__ = ["FAULTS", "Fault", "Injection", "SelfTest"]
 
 _ALL = (*FORGETTING, *DAMAGING, *REPLACING, *SURROUNDINGS, *SAVING, *LOADING, *HIDDEN, *IDLE, *LENIENCY)
 

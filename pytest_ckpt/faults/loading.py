@@ -11,11 +11,12 @@ from typing import Any, TypeAlias
 import torch
 
 from pytest_ckpt.faults.fault import Fault
-from pytest_ckpt.faults.parts import forget, states
+from pytest_ckpt.faults.parts import forget, states, tensors
 from pytest_ckpt.faults.saving import differs_from_a_fresh_run
 from pytest_ckpt.faults.trying import changes_tensors, unless
 from pytest_ckpt.faults.wrapping import injecting, take_step
-from pytest_ckpt.runs import LiveRun, MakeRun, TrainingRun
+from pytest_ckpt.runs import LiveRun, MakeRun, TrainingRun, build
+from pytest_ckpt.trips import FIRST_SEED
 
 __all__ = ["LOADING"]
 
@@ -66,6 +67,14 @@ def _load_aliases(run: LiveRun, kept: _Kept, path: Path) -> None:
         found[name].load_state_dict(state)
 
 
+def _changes_a_module(make_run: MakeRun, steps: int, at: Sequence[int]) -> bool:
+    run = build(make_run, FIRST_SEED)
+    run.train(max(at))
+    before = [(tensor, tensor.clone()) for _, tensor in tensors(run)]
+    run.train(max(at) + 1)
+    return any(not torch.equal(tensor, was) for tensor, was in before)
+
+
 def _keep_trained_state(definition: TrainingRun) -> TrainingRun:
     run, trained = LiveRun(definition), [False]
     step = None if definition.step is None else partial(_step_and_note, run, trained)
@@ -107,7 +116,7 @@ LOADING: tuple[Fault, ...] = (
         summary="The run trains on the tensors of a checkpoint that is kept in memory.",
         seen_by=("loading_twice_gives_the_same",),
         inject=partial(_keeping, _alias),
-        applies=unless("Training changes no tensor.", changes_tensors),
+        applies=unless("Training changes no tensor of a module in place.", _changes_a_module),
     ),
     Fault(
         name="load_keeps_trained_state",

@@ -69,10 +69,11 @@ def states(run: LiveRun) -> dict[str, Any]:
     return capture(run.components, hidden=False).raw
 
 
-def forget(run: LiveRun, noted: dict[str, Any], which: Callable[[Any], bool]) -> None:
-    """Give the first component of a kind that is in another state its noted one back."""
+def forget(run: LiveRun, noted: dict[str, Any], which: Callable[[Any], bool]) -> bool:
+    """Give the first component of a kind that is in another state its noted one back; return whether there is one."""
     now = states(run)
     for name, component in run.components.items():
         if name in noted and which(component) and compare(noted[name], now[name], traits=False):
             restore_component(name, component, freeze(noted[name]))
-            return
+            return True
+    return False

@@ -60,7 +60,9 @@ def _save_beside(definition: TrainingRun) -> TrainingRun:
 
 
 def _write_beside(run: LiveRun, path: Path) -> None:
-    run.save(path.with_name(f"later-{path.name}") if path.exists() else path)
+    # A program may add to the name: weights in one file, the rest in another.
+    saved = any(file.name.startswith(path.name) for file in path.parent.iterdir())
+    run.save(path.with_name(f"later-{path.name}") if saved else path)
 
 
 class _Memory:
@@ -102,7 +104,8 @@ def _save_and_note(run: LiveRun, memory: _Memory, path: Path) -> None:
 
 def _save_stale(run: LiveRun, memory: _Memory, path: Path) -> None:
     now = states(run)
-    forget(run, memory.stale, lambda component: kind_of(component) in ("module", "optimizer"))
+    if not forget(run, memory.stale, lambda component: kind_of(component) in ("module", "optimizer")):
+        forget(run, memory.stale, lambda component: True)  # What trains need not be a module.
     run.save(path)
     components, changed = run.components, states(run)
     for name in load_order(components):

@@ -15,7 +15,7 @@ from pytest_ckpt.runs.shared_state import SharedState
 from pytest_ckpt.state import StateTree, capture
 from pytest_ckpt.trips import FIRST_SEED, fresh_seed
 
-__all__ = ["Harm", "changes_tensors", "fault_of_load", "fault_of_save", "harms", "unless"]
+__all__ = ["End", "Harm", "changes_tensors", "differing", "fault_of_load", "fault_of_save", "harms", "noise", "unless"]
 
 _POINTS = 6
 
@@ -105,7 +105,7 @@ def _applies(
     return otherwise
 
 
-_End: TypeAlias = "tuple[list[Record], StateTree]"
+End: TypeAlias = "tuple[list[Record], StateTree]"
 
 
 def harms(
@@ -113,28 +113,45 @@ def harms(
 ) -> Iterator[Harm]:
     """Do the damage to a run that was, so to say, loaded completely, once after each step to resume from."""
     whole, end = _train(build(make_run, FIRST_SEED), steps)
+    ever_changing = noise((whole, end), _train(build(make_run, FIRST_SEED), steps))
     for k in sorted(set(at))[-_POINTS:]:
         try:
             noted = None if before is None else before(build(make_run, fresh_seed(k)))
             run = build(make_run, FIRST_SEED)
             run.train(k)
-            good = capture(run.components, hidden=False)
+            good, again = (capture(run.components, hidden=False) for _ in range(2))
             after(run, noted)
             bad = capture(run.components, hidden=False)
             records, other_end = _train(run, steps)
         except Exception:  # This part of this run cannot be damaged in this way.
             continue
-        state, rest = _differ(good.state, bad.state), _differ(end.state, other_end.state)
-        lasting = {mismatch.path for mismatch in rest}
+        volatile = {mismatch.path for mismatch in _differ(good.state, again.state)}
+        changed = differing((whole[k:], end), (records, other_end)) - ever_changing
         yield Harm(
-            state=any(mismatch.tensor or mismatch.path in lasting for mismatch in state),
+            state=any(
+                m.path not in volatile and (m.tensor or m.path in changed) for m in _differ(good.state, bad.state)
+            ),
             traits=_traits_differ(good, bad) and _traits_differ(end, other_end),
-            training=bool(_differ(whole[k:], records)) or bool(rest),
+            training=bool(changed),
         )
 
 
-def _train(run: LiveRun, steps: int) -> _End:
+def _train(run: LiveRun, steps: int) -> End:
     return run.train(steps), capture(run.components, hidden=False)
+
+
+def noise(first: End, second: End) -> set[str]:
+    """Return what two runs do not share, such as a clock; nothing where not even their parameters are the same."""
+    paths = differing(first, second)
+    parameters = {f"{name}.{key}" for name, traits in first[1].traits.items() for key in traits}
+    return set() if paths & parameters else paths
+
+
+def differing(first: End, second: End) -> set[str]:
+    """Return the paths in which two runs differ: in what a step returned, or in the state they ended in."""
+    (records, end), (others, other_end) = first, second
+    pairs = [*zip(records, others, strict=True), (end.state, other_end.state)]
+    return {mismatch.path for pair in pairs for mismatch in _differ(*pair)}
 
 
 def _differ(expected: Any, actual: Any) -> Diff:

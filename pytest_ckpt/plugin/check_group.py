@@ -15,23 +15,36 @@ from pytest_ckpt.plugin.verdicts import deliver, foreign_frames_only, mismatch_l
 if TYPE_CHECKING:
     from pytest_ckpt.checks import Outcome
     from pytest_ckpt.running import PlannedCheck
+    from pytest_ckpt.self_testing import PlannedFault
 
 __all__ = ["CheckCall", "CheckGroup", "check_calls", "group_of"]
 
 
 class CheckGroup:
-    """The checks of one run, which share what was seen of it until they are told to forget it."""
+    """The checks of one run, which share what was seen of it until they are told to forget it.
+
+    With a self-test, the faults to put into the run are among them.
+    """
 
     def __init__(self, make_run: Callable[..., Any], settings: Settings, config: pytest.Config) -> None:
         from pytest_ckpt.plugin.check_tables import per_check
         from pytest_ckpt.running import plan_checks
 
-        self._plan = partial(plan_checks, make_run, **settings.given(), per_check=per_check(config, settings))
-        self._planned: dict[str, PlannedCheck] = {}
+        self._checks = partial(plan_checks, make_run, **settings.given(), per_check=per_check(config, settings))
+        self._selftest = bool(config.getoption("ckpt_selftest"))
+        self._planned: dict[str, PlannedCheck | PlannedFault] = {}
         self.ids = tuple(item.id for item in self._plan())
 
-    def planned(self, check_id: str) -> PlannedCheck:
-        """Return one check, planned anew if everything was forgotten."""
+    def _plan(self) -> list[PlannedCheck | PlannedFault]:
+        planned = self._checks()
+        if not self._selftest:
+            return [*planned]
+        from pytest_ckpt.self_testing import plan_faults
+
+        return [*planned, *plan_faults(planned)]
+
+    def planned(self, check_id: str) -> PlannedCheck | PlannedFault:
+        """Return one check or fault, planned anew if everything was forgotten."""
         if not self._planned:
             self._planned = {item.id: item for item in self._plan()}
         return self._planned[check_id]
@@ -77,7 +90,7 @@ class CheckCall:
 
 
 def check_calls(make_run: Callable[..., Any], settings: Settings, config: pytest.Config) -> dict[str, CheckCall]:
-    """Return the checks of a run by their ids, without making the run.
+    """Return the checks of a run by their ids, those of ``--ckpt-selftest`` included, without making the run.
 
     Raises:
         UsageError: If the settings make no sense.

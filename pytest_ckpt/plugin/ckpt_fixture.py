@@ -13,11 +13,13 @@ from pytest_ckpt.check_settings import CheckSettings
 from pytest_ckpt.checks import Outcome, Outcomes
 from pytest_ckpt.comparison import Mismatch, compare
 from pytest_ckpt.errors import CheckpointFailure, UsageError
+from pytest_ckpt.faults import SelfTest
 from pytest_ckpt.plugin.quick_trips import QuickTrip, if_plainly_right, quick_resume, quick_round_trip
 from pytest_ckpt.plugin.settings import Settings
 from pytest_ckpt.plugin.verdicts import foreign_frames_only, refuse
 from pytest_ckpt.reporting import mismatch_lines, report
 from pytest_ckpt.running import PlannedCheck, plan_checks, run_planned
+from pytest_ckpt.self_testing import as_outcome, failure_of, selftest
 from pytest_ckpt.state import StateTree, capture, is_stateful
 from pytest_ckpt.state.paths import matches_any
 from pytest_ckpt.warm_start import check_warm_start, warm_start_text
@@ -127,6 +129,21 @@ class CkptFixture:
         if outcomes["warm_start"].status == "vacuous":
             pytest.skip(f"vacuous: {outcomes['warm_start'].summary}")
         return outcomes
+
+    def selftest(self, make_run: Callable[..., Any], *, raise_on_failure: bool = True, **options: Any) -> SelfTest:
+        """Call :func:`~pytest_ckpt.selftest` with the settings of the test, formats and devices aside.
+
+        Raises:
+            CheckpointFailure: If no check sees a fault; its text is the report.
+            UsageError: If the call or the run cannot be used.
+        """
+        __tracebackhide__ = True
+        given = {**replace(self.settings, formats=None, devices=None).given(), **options}
+        result = foreign_frames_only(lambda: selftest(make_run, raise_on_failure=False, **given))
+        self._record(as_outcome(injection) for injection in result)
+        if raise_on_failure and result.failed:
+            raise failure_of(result)
+        return result
 
     def compare(self, saved: Any, loaded: Any, *, ignore: str | Iterable[str] | None = None) -> None:
         """Require that two states are the same, bit for bit.

@@ -41,6 +41,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
             help=f"{words[0].upper()}{words[1:]}{several}. ini: {_ini_name(name)}",
         )
         parser.addini(_ini_name(name), f"{words}; --ckpt-{name} wins", type="args", default=None)
+    group.addoption(
+        "--ckpt-selftest",
+        action="store_true",
+        help="put bugs into each checked run on purpose, one test for each bug: some check must see it",
+    )
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import TypeAlias
 
 import pytest
 
 from pytest_ckpt.plugin.recording import CHECK, STATUS, SUMMARY
 from pytest_ckpt.plugin.stash import FROM_CONFIG, RUNS
 
+_Found: TypeAlias = tuple[str, str, str, str]
 _FAILED = ("fail", "unexpected pass")
+_SELFTEST = "selftest:"
+_FAULTS = {"pass": "seen", "skipped": "not applicable", "undecidable": "not judged", "fail": "unseen"}
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -27,14 +31,16 @@ def _listed(value: object) -> str:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reports = [report for found in terminalreporter.stats.values() for report in found]
     tests = [report for report in reports if isinstance(report, pytest.TestReport) and report.when == "call"]
-    outcomes = [(report, outcome) for report in tests for outcome in _outcomes(report)]
-    # A test may expect a failure, and pass.
-    failed = [(report.nodeid, *outcome) for report, outcome in outcomes if report.failed and outcome[1] in _FAILED]
-    if failed:
-        terminalreporter.section("checkpoint failures")
-        for line in _lines(failed):
-            terminalreporter.write_line(line)
-        terminalreporter.write_line(_totals([status for _, (_, status, _) in outcomes]))
+    outcomes = [(report.nodeid, *outcome) for report in tests for outcome in _outcomes(report)]
+    faults = [outcome for outcome in outcomes if outcome[1].startswith(_SELFTEST)]
+    checks = [outcome for outcome in outcomes if not outcome[1].startswith(_SELFTEST)]
+    failed = {report.nodeid for report in tests if report.failed}
+    verbose = terminalreporter.config.get_verbosity() > 0
+    sections = {"checkpoint failures": _failures(checks, failed), "checkpoint self-test": _self_tests(faults, verbose)}
+    for title, lines in sections.items():
+        if lines:
+            terminalreporter.section(title)
+            terminalreporter.write("".join(f"{line}\n" for line in lines))
 
 
 def _outcomes(report: pytest.TestReport) -> Iterator[tuple[str, str, str]]:
@@ -46,13 +52,32 @@ def _outcomes(report: pytest.TestReport) -> Iterator[tuple[str, str, str]]:
 _CARRIED = (CHECK, STATUS, SUMMARY)
 
 
-def _lines(failed: list[tuple[str, str, str, str]]) -> Iterator[str]:
-    previous = ""
-    for nodeid, check, _, summary in failed:
-        if nodeid != previous:
-            yield nodeid
-        yield f"    {check}: {summary}"
-        previous = nodeid
+def _failures(outcomes: list[_Found], failed: set[str]) -> list[str]:
+    lines, previous = [], ""
+    for nodeid, check, status, summary in outcomes:
+        if status in _FAILED and nodeid in failed:  # a test may expect a failure, and pass
+            lines += ([] if nodeid == previous else [nodeid]) + [f"    {check}: {summary}"]
+            previous = nodeid
+    return [*lines, _totals([status for _, _, status, _ in outcomes])] if lines else []
+
+
+def _self_tests(outcomes: list[_Found], verbose: bool) -> list[str]:
+    """Say for each run how many faults were seen, and which were not; with ``-v``, what became of each."""
+    runs: dict[str, list[_Found]] = {}
+    for outcome in outcomes:
+        runs.setdefault(outcome[0].partition(_SELFTEST)[0].rstrip("[:"), []).append(outcome)
+    return [line for run, found in runs.items() for line in _self_test(run, found, verbose)]
+
+
+def _self_test(run: str, found: list[_Found], verbose: bool) -> Iterator[str]:
+    from pytest_ckpt.reporting import NOTHING_SEEN, self_test_totals
+
+    became = [_FAULTS[status] for _, _, status, _ in found]
+    yield f"{run}: {self_test_totals(became)}."
+    for shown in _FAULTS if verbose else ("fail",):
+        yield from (f"    {check}: {summary}" for _, check, status, summary in found if status == shown)
+    if "seen" not in became and "not judged" in became:
+        yield f"    {NOTHING_SEEN}"
 
 
 def _totals(statuses: list[str]) -> str:

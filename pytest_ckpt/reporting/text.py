@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
+from pytest_ckpt.checks import CHECKS
 from pytest_ckpt.checks.outcome import Outcome, Outcomes
 from pytest_ckpt.comparison import Mismatch
 
@@ -73,7 +74,7 @@ def outcome_lines(outcome: Outcome, *, limit: int = MISMATCH_LIMIT) -> Iterator[
     yield from outcome.details
     if outcome.advice:
         yield outcome.advice
-    if outcome.status == "fail":
+    if outcome.status == "fail" and outcome.check in CHECKS:
         yield f'Or, if this is on purpose: expected_failures={{"{outcome.check}": "the reason"}}.'
     for note in outcome.notes:
         yield f"note: {note}"

@@ -13,7 +13,7 @@ from typing import Any, cast
 import pytest
 import torch
 import zoo_bad
-from zoo import GOOD_RUNS, QUIET
+from zoo import GOOD_RUNS
 from zoo_parts import fit, mlp
 
 from pytest_ckpt import TrainingRun, UsageError, check_training_run
@@ -60,7 +60,7 @@ REASONS = {
     "later_saves_repeat_the_first": ("bare_module", "Training changes no tensor between two saves."),
     "save_beside_the_first": ("bare_module", "Training changes no tensor between two saves."),
     "load_nothing": ("training_that_changes_nothing", "The run is in no other state than a fresh one."),
-    "load_aliases_the_checkpoint": ("bare_module", "Training changes no tensor."),
+    "load_aliases_the_checkpoint": ("bare_module", "Training changes no tensor of a module in place."),
     "load_keeps_trained_state": ("bare_module", "Training changes no tensor."),
     "lose_counter": ("bare_module", "The run has no step=, or trains no parameter of a module."),
     "keep_weights_by_reference": ("bare_module", "The run has no step=, or trains no parameter of a module."),
@@ -140,20 +140,6 @@ def test_a_fault_that_would_change_nothing_says_why(fault: str) -> None:
     run, reason = REASONS[fault]
 
     assert FAULTS[fault].applies(RUNS[run], 6, range(6)) == reason
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("run", ["extra_state"])
-def test_a_fault_that_applies_is_seen(fault: str, run: str) -> None:
-    """Runs that the matrix of the catalogue does not pick; where a fault applies is found out by training."""
-    if FAULTS[fault].applies(RUNS[run], 4, range(4)) is not None:
-        assert fault in REASONS
-        return
-    wanted = [check for check in FAULTS[fault].seen_by if QUIET[run].get(check) != "skipped"]
-
-    outcomes = check_training_run(FAULTS[fault].inject(RUNS[run]), steps=4, select=wanted, raise_on_failure=False)
-
-    assert {outcome.status for outcome in outcomes} == {"fail"}
 
 
 @pytest.mark.parametrize("fault", ["forget_gradients", "save_clears_gradients"])
