@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pytest_ckpt.comparison import Mismatch, compare
 from pytest_ckpt.diagnosis import find_differences
-from pytest_ckpt.runs import Record, build
+from pytest_ckpt.runs import build
 from pytest_ckpt.spine import first_divergence, load_into, resume, save_and_wait, save_on_the_way
 from pytest_ckpt.state import capture
 from pytest_ckpt.trips import (
@@ -80,21 +80,27 @@ def load_over(plan: Plan, directory: Path) -> LoadedOver:
         state = compare(expected.state, actual.state, traits=False).mismatches
         with stage(f"step({at}) or a later one, after loading into a run that had trained,"):
             records = trained.train(plan.steps)
+            other = Trajectory(start=at, records=records, end=capture(trained.components, hidden=False))
+        fresh = _resumed(plan, saved, at)
     except CallFailed as refusal:
         return LoadedOver(at=at, refusal=refusal)
-    return LoadedOver(at=at, state=state, parts_at=_parting(plan, saved, at, records))
+    divergence = first_divergence(fresh, other)
+    lasting = {mismatch.path for mismatch in compare(fresh.end.state, other.end.state, traits=False)}
+    return LoadedOver(
+        at=at,
+        # A number that training puts right by itself is no loss.
+        state=tuple(m for m in state if m.tensor or divergence is not None or m.path in lasting),
+        parts_at=None if divergence is None else divergence.step,
+    )
 
 
-def _parting(plan: Plan, saved: SavedRun, at: int, records: list[Record]) -> int | None:
-    """Return the first step whose record is not that of a fresh run that loads the same checkpoint."""
-    fresh = build(plan.make_run, fresh_seed(at))
-    try:
-        end = load_into(plan, fresh, saved, at)
-        reference = Trajectory(start=0, records=[{}] * at + fresh.train(plan.steps), end=end)
-    except Exception:  # The checks that resume say so.
-        return None
-    divergence = first_divergence(reference, Trajectory(start=at, records=records, end=end))
-    return None if divergence is None else divergence.step
+def _resumed(plan: Plan, saved: SavedRun, at: int) -> Trajectory:
+    run = build(plan.make_run, fresh_seed(at))
+    load_into(plan, run, saved, at)
+    with stage(f"step({at}) or a later one, after loading,"):
+        records = run.train(plan.steps)
+    # Numbered from the beginning, as a reference is.
+    return Trajectory(start=0, records=[{}] * at + records, end=capture(run.components, hidden=False))
 
 
 def save_over(plan: Plan, directory: Path, unstable: Sequence[str] = ()) -> SavedOver | None:

@@ -84,7 +84,7 @@ def test_its_settings_reach_the_check() -> None:
     found = run_planned(plan_checks(make_run, select=SOME, steps=4, per_check={"resume_is_exact": own}))
 
     assert found["state_is_restored"].status == "fail"
-    assert found["state_is_restored"].details[0] == "The same was lost when saved after 2 and 3 steps."
+    assert found["state_is_restored"].details[0] == "State was lost, too, when saved after 2 and 3 steps."
     resumed = found["resume_is_exact"]
     assert (resumed.status, resumed.notes[-1]) == ("expected failure", "Expected: weights only, on purpose.")
     assert resumed.summary == (

@@ -181,8 +181,8 @@ def check_loading_twice_gives_the_same(evidence: Evidence) -> Outcome:
 def check_kept_weights_are_copies(evidence: Evidence) -> Outcome:
     """Weights that training sets aside, such as the best so far, do not follow the live model.
 
-    ``best = model.state_dict()`` holds the model's own memory: the best weights change with every step. A
-    resumed run has a copy of them, out of the file, so the two runs keep different weights from there on.
+    What ``model.state_dict()`` returns holds the model's own memory, so the best weights change with every
+    step. A resumed run has a copy of them, out of the file: the two keep different weights from there on.
 
     What to do: Set copies aside: copy.deepcopy(model.state_dict()), or a clone of each tensor.
     """

@@ -31,7 +31,7 @@ class CheckGroup:
         from pytest_ckpt.running import plan_checks
 
         self._checks = partial(plan_checks, make_run, **settings.given(), per_check=per_check(config, settings))
-        self._selftest = bool(config.getoption("ckpt_selftest"))
+        self._selftest = bool(config.getoption("ckpt_selftest", default=False))
         self._planned: dict[str, PlannedCheck | PlannedFault] = {}
         self.ids = tuple(item.id for item in self._plan())
 
