@@ -1,0 +1,115 @@
+"""A native loader keeps its cursor in a ctypes structure.
+
+constructed: a place that state_dict does not know
+"""
+import collections
+import copy
+import itertools
+import json
+import math
+import os
+import pathlib
+import random
+import threading
+import time
+from collections import defaultdict, deque
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from pytest_ckpt import TrainingRun
+
+DOC = 'A native loader keeps its cursor in a ctypes structure. (constructed: a place that state_dict does not know)'
+NAMES = ['cursor', 'native']
+
+
+def batch(i, n=8, d=4):
+    g = torch.Generator().manual_seed(1000 + i)
+    return torch.randn(n, d, generator=g), torch.randn(n, 1, generator=g)
+
+
+class Base:
+    def __init__(self, fixed):
+        self.fixed = fixed
+        self.model = self.make_model()
+        self.optimizer = self.make_optimizer()
+        self.setup()
+
+    def make_model(self):
+        return nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+
+    def make_optimizer(self):
+        return torch.optim.AdamW(self.model.parameters(), lr=1e-2)
+
+    def setup(self):
+        pass
+
+    def components(self):
+        return {"model": self.model, "optimizer": self.optimizer}
+
+    def loss(self, x, y):
+        return (self.model(x) - y).pow(2).mean()
+
+    def update(self, loss):
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+    def step(self, i):
+        return self.update(self.loss(*batch(i)))
+
+    def extra(self):
+        return {}
+
+    def restore(self, ck):
+        pass
+
+    def save(self, path):
+        torch.save({"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), **self.extra()}, path)
+
+    def load(self, path):
+        ck = torch.load(path, weights_only=False)
+        self.model.load_state_dict(ck["model"])
+        self.optimizer.load_state_dict(ck["optimizer"])
+        self.restore(ck)
+
+
+import ctypes
+
+
+class Native(ctypes.Structure):
+    _fields_ = [("cursor", ctypes.c_int), ("weight", ctypes.c_double)]
+
+
+class Trainer(Base):
+    def setup(self):
+        self.native = Native(0, 1.0)
+
+    def step(self, i):
+        loss = self.update(self.native.weight * self.loss(*batch(self.native.cursor)))
+        self.native.cursor += 1
+        self.native.weight *= 0.9
+        return loss
+
+    def extra(self):
+        return {"native": (self.native.cursor, self.native.weight)}
+
+    def restore(self, ck):
+        if self.fixed:
+            self.native.cursor, self.native.weight = ck["native"]
+
+
+def make_run(fixed):
+    t = Trainer(fixed)
+    return TrainingRun(components=t.components, step=t.step, save=t.save, load=t.load, **({"predict": t.predict} if hasattr(t, "predict") else {}))
+
+
+def make_buggy():
+    return make_run(False)
+
+
+def make_fixed():
+    return make_run(True)

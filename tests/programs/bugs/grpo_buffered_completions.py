@@ -1,0 +1,114 @@
+"""Completions are generated every second step and used twice, with the log probabilities of then; a resume in between generates anew.
+
+huggingface/trl GRPOTrainer: _buffered_inputs and _step are no part of the checkpoint
+"""
+import collections
+import copy
+import itertools
+import json
+import math
+import os
+import pathlib
+import random
+import threading
+import time
+from collections import defaultdict, deque
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from pytest_ckpt import TrainingRun
+
+DOC = 'Completions are generated every second step and used twice, with the log probabilities of then; a resume in between generates anew. (huggingface/trl GRPOTrainer: _buffered_inputs and _step are no part of the checkpoint)'
+NAMES = ['buffer']
+
+
+def batch(i, n=8, d=4):
+    g = torch.Generator().manual_seed(1000 + i)
+    return torch.randn(n, d, generator=g), torch.randn(n, 1, generator=g)
+
+
+class Base:
+    def __init__(self, fixed):
+        self.fixed = fixed
+        self.model = self.make_model()
+        self.optimizer = self.make_optimizer()
+        self.setup()
+
+    def make_model(self):
+        return nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+
+    def make_optimizer(self):
+        return torch.optim.AdamW(self.model.parameters(), lr=1e-2)
+
+    def setup(self):
+        pass
+
+    def components(self):
+        return {"model": self.model, "optimizer": self.optimizer}
+
+    def loss(self, x, y):
+        return (self.model(x) - y).pow(2).mean()
+
+    def update(self, loss):
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+    def step(self, i):
+        return self.update(self.loss(*batch(i)))
+
+    def extra(self):
+        return {}
+
+    def restore(self, ck):
+        pass
+
+    def save(self, path):
+        torch.save({"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), **self.extra()}, path)
+
+    def load(self, path):
+        ck = torch.load(path, weights_only=False)
+        self.model.load_state_dict(ck["model"])
+        self.optimizer.load_state_dict(ck["optimizer"])
+        self.restore(ck)
+
+
+class Trainer(Base):
+    def setup(self):
+        self._buffered_inputs, self._step = None, 0
+
+    def step(self, i):
+        if self._step % 2 == 0 or self._buffered_inputs is None:
+            x, _ = batch(self._step // 2)
+            with torch.no_grad():
+                self._buffered_inputs = (x, self.model(x))
+        self._step += 1
+        x, old = self._buffered_inputs
+        ratio = (self.model(x) - old).exp()
+        adv = (x[:, :1] - x[:, :1].mean())
+        return self.update(-torch.min(ratio * adv, ratio.clamp(0.8, 1.2) * adv).mean())
+
+    def extra(self):
+        return {"_step": self._step, "buffer": self._buffered_inputs}
+
+    def restore(self, ck):
+        self._step = ck["_step"]
+        if self.fixed:
+            self._buffered_inputs = ck["buffer"]
+
+
+def make_run(fixed):
+    t = Trainer(fixed)
+    return TrainingRun(components=t.components, step=t.step, save=t.save, load=t.load, **({"predict": t.predict} if hasattr(t, "predict") else {}))
+
+
+def make_buggy():
+    return make_run(False)
+
+
+def make_fixed():
+    return make_run(True)

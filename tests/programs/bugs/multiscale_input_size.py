@@ -1,0 +1,109 @@
+"""A multi-scale detector draws a new input size every few iterations and keeps it meanwhile: after a resume the default size is used until the next draw.
+
+constructed after YOLOX trainer (self.input_size, random_resize every 10 iterations)
+"""
+import collections
+import copy
+import itertools
+import json
+import math
+import os
+import pathlib
+import random
+import threading
+import time
+from collections import defaultdict, deque
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from pytest_ckpt import TrainingRun
+
+DOC = 'A multi-scale detector draws a new input size every few iterations and keeps it meanwhile: after a resume the default size is used until the next draw. (constructed after YOLOX trainer (self.input_size, random_resize every 10 iterations))'
+NAMES = ['input_size']
+
+
+def batch(i, n=8, d=4):
+    g = torch.Generator().manual_seed(1000 + i)
+    return torch.randn(n, d, generator=g), torch.randn(n, 1, generator=g)
+
+
+class Base:
+    def __init__(self, fixed):
+        self.fixed = fixed
+        self.model = self.make_model()
+        self.optimizer = self.make_optimizer()
+        self.setup()
+
+    def make_model(self):
+        return nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+
+    def make_optimizer(self):
+        return torch.optim.AdamW(self.model.parameters(), lr=1e-2)
+
+    def setup(self):
+        pass
+
+    def components(self):
+        return {"model": self.model, "optimizer": self.optimizer}
+
+    def loss(self, x, y):
+        return (self.model(x) - y).pow(2).mean()
+
+    def update(self, loss):
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+    def step(self, i):
+        return self.update(self.loss(*batch(i)))
+
+    def extra(self):
+        return {}
+
+    def restore(self, ck):
+        pass
+
+    def save(self, path):
+        torch.save({"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), **self.extra()}, path)
+
+    def load(self, path):
+        ck = torch.load(path, weights_only=False)
+        self.model.load_state_dict(ck["model"])
+        self.optimizer.load_state_dict(ck["optimizer"])
+        self.restore(ck)
+
+
+class Trainer(Base):
+    def setup(self):
+        self.input_size, self.rng = 8, random.Random(3)
+
+    def step(self, i):
+        x, y = batch(i, n=16)
+        if i % 4 == 1:
+            self.input_size = self.rng.choice([4, 6, 10, 12, 16])
+        return self.update(self.loss(x[:self.input_size], y[:self.input_size]))
+
+    def extra(self):
+        return {"rng": self.rng.getstate(), "input_size": self.input_size}
+
+    def restore(self, ck):
+        self.rng.setstate(ck["rng"])
+        if self.fixed:
+            self.input_size = ck["input_size"]
+
+
+def make_run(fixed):
+    t = Trainer(fixed)
+    return TrainingRun(components=t.components, step=t.step, save=t.save, load=t.load, **({"predict": t.predict} if hasattr(t, "predict") else {}))
+
+
+def make_buggy():
+    return make_run(False)
+
+
+def make_fixed():
+    return make_run(True)

@@ -1,0 +1,129 @@
+"""The optimizer is loaded and then set_parameters, called at the first step, builds a new one.
+
+OpenNMT/OpenNMT-py#617
+"""
+import collections
+import copy
+import itertools
+import json
+import math
+import os
+import pathlib
+import random
+import threading
+import time
+from collections import defaultdict, deque
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from pytest_ckpt import TrainingRun
+
+DOC = 'The optimizer is loaded and then set_parameters, called at the first step, builds a new one. (OpenNMT/OpenNMT-py#617)'
+NAMES = ['optim']
+
+
+def batch(i, n=8, d=4):
+    g = torch.Generator().manual_seed(1000 + i)
+    return torch.randn(n, d, generator=g), torch.randn(n, 1, generator=g)
+
+
+class Base:
+    def __init__(self, fixed):
+        self.fixed = fixed
+        self.model = self.make_model()
+        self.optimizer = self.make_optimizer()
+        self.setup()
+
+    def make_model(self):
+        return nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+
+    def make_optimizer(self):
+        return torch.optim.AdamW(self.model.parameters(), lr=1e-2)
+
+    def setup(self):
+        pass
+
+    def components(self):
+        return {"model": self.model, "optimizer": self.optimizer}
+
+    def loss(self, x, y):
+        return (self.model(x) - y).pow(2).mean()
+
+    def update(self, loss):
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+    def step(self, i):
+        return self.update(self.loss(*batch(i)))
+
+    def extra(self):
+        return {}
+
+    def restore(self, ck):
+        pass
+
+    def save(self, path):
+        torch.save({"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), **self.extra()}, path)
+
+    def load(self, path):
+        ck = torch.load(path, weights_only=False)
+        self.model.load_state_dict(ck["model"])
+        self.optimizer.load_state_dict(ck["optimizer"])
+        self.restore(ck)
+
+
+class Optim:
+    def __init__(self):
+        self.optimizer, self.params_set = None, False
+
+    def set_parameters(self, params):
+        self.optimizer = torch.optim.Adam(params, lr=1e-2)
+        self.params_set = True
+
+
+class Trainer(Base):
+    def make_optimizer(self):
+        self.optim = Optim()
+        return None
+
+    def components(self):
+        return {"model": self.model}
+
+    def step(self, i):
+        if not self.optim.params_set:
+            self.optim.set_parameters(self.model.parameters())
+        loss = self.loss(*batch(i))
+        self.optim.optimizer.zero_grad()
+        loss.backward()
+        self.optim.optimizer.step()
+        return loss.item()
+
+    def save(self, path):
+        torch.save({"model": self.model.state_dict(), "optimizer": self.optim.optimizer.state_dict() if self.optim.optimizer else None}, path)
+
+    def load(self, path):
+        ck = torch.load(path)
+        self.model.load_state_dict(ck["model"])
+        self.optim.optimizer, self.optim.params_set = None, False
+        if ck["optimizer"]:
+            self.optim.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-2)
+            self.optim.optimizer.load_state_dict(ck["optimizer"])
+            self.optim.params_set = self.fixed
+
+
+def make_run(fixed):
+    t = Trainer(fixed)
+    return TrainingRun(components=t.components, step=t.step, save=t.save, load=t.load, **({"predict": t.predict} if hasattr(t, "predict") else {}))
+
+
+def make_buggy():
+    return make_run(False)
+
+
+def make_fixed():
+    return make_run(True)

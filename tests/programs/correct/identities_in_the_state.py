@@ -1,0 +1,99 @@
+"""Run id, process id, host and times in the state and in the checkpoint."""
+import collections
+import contextlib
+import contextvars
+import copy
+import dataclasses
+import enum
+import functools
+import itertools
+import json
+import logging
+import math
+import os
+import pathlib
+import random
+import tempfile
+import threading
+import time
+import weakref
+from collections import Counter, defaultdict, deque
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from pytest_ckpt import TrainingRun
+
+
+def batch(i, n=8, d=4):
+    g = torch.Generator().manual_seed(1000 + i)
+    return torch.randn(n, d, generator=g), torch.randn(n, 1, generator=g)
+
+
+class Base:
+    def __init__(self):
+        self.model = self.make_model()
+        self.optimizer = self.make_optimizer()
+        self.setup()
+
+    def make_model(self):
+        return nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+
+    def make_optimizer(self):
+        return torch.optim.AdamW(self.model.parameters(), lr=1e-2)
+
+    def setup(self):
+        pass
+
+    def components(self):
+        return {"model": self.model, "optimizer": self.optimizer}
+
+    def loss(self, x, y):
+        return (self.model(x) - y).pow(2).mean()
+
+    def update(self, loss):
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+    def step(self, i):
+        return self.update(self.loss(*batch(i)))
+
+    def extra(self):
+        return {}
+
+    def restore(self, ck):
+        pass
+
+    def save(self, path):
+        torch.save({"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), **self.extra()}, path)
+
+    def load(self, path):
+        ck = torch.load(path, weights_only=False)
+        self.model.load_state_dict(ck["model"])
+        self.optimizer.load_state_dict(ck["optimizer"])
+        self.restore(ck)
+
+
+import platform
+import uuid
+
+
+class Trainer(Base):
+    def setup(self):
+        self.meta = {"id": uuid.uuid4().hex, "pid": os.getpid(), "host": platform.node(), "began": time.time(), "saves": 0}
+
+    def extra(self):
+        self.meta["saves"] += 1
+        return {"meta": {**self.meta, "at": time.time_ns()}}
+
+    def restore(self, ck):
+        self.parent = ck["meta"]["id"]
+
+
+def make_run():
+    t = Trainer()
+    return TrainingRun(components=t.components, step=t.step, save=t.save, load=t.load, **({"predict": t.predict} if hasattr(t, "predict") else {}))
