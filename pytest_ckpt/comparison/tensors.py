@@ -167,7 +167,7 @@ def _trait_mismatches(expected: torch.Tensor, actual: torch.Tensor, keys: Keys) 
     if expected.device != actual.device:
         yield _mismatch("device", keys, str(expected.device), str(actual.device))
     strided = expected.layout is torch.strided and not expected.is_nested and is_initialized(expected)
-    if strided and expected.numel() > 1 and _strides(expected) != _strides(actual):
+    if strided and expected.numel() and _strides(expected) != _strides(actual):
         yield _mismatch("strides", keys, str(expected.stride()), str(actual.stride()))
 
 

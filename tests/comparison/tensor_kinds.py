@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
@@ -13,6 +14,26 @@ from torch.testing._internal.two_tensor import TwoTensor
 
 class Tagged(torch.Tensor):
     """A subclass with storage of its own."""
+
+
+class Placed(torch.Tensor):
+    """Says that it is on a device, which need not be there; its data is on the CPU."""
+
+    held: torch.Tensor
+
+    @staticmethod
+    def __new__(cls, device: str) -> Placed:
+        made: Placed = torch.Tensor._make_wrapper_subclass(cls, (2,), device=device)  # type: ignore[attr-defined]
+        made.held = torch.ones(2)
+        return made
+
+    def __tensor_flatten__(self) -> tuple[list[str], None]:
+        return ["held"], None
+
+    @classmethod
+    def __torch_dispatch__(cls, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Placed:
+        assert operation is torch.ops.aten.detach.default
+        return args[0]
 
 
 def _dense(last: float, dtype: torch.dtype = torch.float32) -> torch.Tensor:

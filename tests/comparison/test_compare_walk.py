@@ -13,6 +13,7 @@ import math
 import pickle
 import struct
 from collections import Counter, OrderedDict, deque
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -86,6 +87,14 @@ def second_function() -> None:
     """Is compared by name."""
 
 
+def function_of(module: str) -> Callable[[], None]:
+    def function() -> None:
+        """Is another object whenever it is defined."""
+
+    function.__module__ = module
+    return function
+
+
 def shown(diff: Diff) -> list[tuple[str, str, str, str]]:
     return [(m.path, m.kind, m.expected, m.actual) for m in diff]
 
@@ -115,6 +124,7 @@ SAME: dict[str, tuple[Any, Any]] = {
     "enumeration": (Phase.MAIN, Phase(2)),
     "own number": (Whole(3), Whole(3)),
     "function": (first_function, first_function),
+    "function defined twice": (function_of("a"), function_of("a")),
     "class": (Thing, Thing),
     "partial": (functools.partial(int, base=2), functools.partial(int, base=2)),
     "dtype": (torch.float32, torch.float32),
@@ -191,6 +201,8 @@ DIFFERENT: dict[str, tuple[Any, Any, tuple[str, str, str, str]]] = {
     ),
     "numpy scalar": (np.float32(1), np.float32(2), ("x", "value", "np.float32(1.0)", "np.float32(2.0)")),
     "numpy and python": (np.float64(1), 1.0, ("x", "number type", "np.float64(1.0)", "1.0")),
+    "another numpy and python": (np.float32(1), 1.0, ("x", "number type", "np.float32(1.0)", "1.0")),
+    "array of one and python": (np.ones(1), 1.0, ("x", "type", "array([1.])", "1.0")),
     "path": (PurePosixPath("a"), PurePosixPath("b"), ("x", "value", "PurePosixPath('a')", "PurePosixPath('b')")),
     "date": (
         datetime.date(2020, 1, 1),
@@ -203,6 +215,16 @@ DIFFERENT: dict[str, tuple[Any, Any, tuple[str, str, str, str]]] = {
         first_function,
         second_function,
         ("x", "value", "<function first_function>", "<function second_function>"),
+    ),
+    "functions of one name in two modules": (
+        function_of("a"),
+        function_of("b"),
+        ("x", "value", "<function function_of.<locals>.function>", "<function function_of.<locals>.function>"),
+    ),
+    "methods of a builtin": (
+        str.lower,
+        str.upper,
+        ("x", "value", "<method 'lower' of 'str' objects>", "<method 'upper' of 'str' objects>"),
     ),
     "partial": (
         functools.partial(int, base=2),
