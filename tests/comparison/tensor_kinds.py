@@ -17,21 +17,21 @@ class Tagged(torch.Tensor):
 
 
 class Placed(torch.Tensor):
-    """Says that it is on a device, which need not be there; its data is on the CPU."""
+    """Says that it is on a device, which need not be there; what it holds is on the CPU, or no tensor at all."""
 
-    held: torch.Tensor
+    held: Any
 
     @staticmethod
-    def __new__(cls, device: str) -> Placed:
-        made: Placed = torch.Tensor._make_wrapper_subclass(cls, (2,), device=device)  # type: ignore[attr-defined]
-        made.held = torch.ones(2)
+    def __new__(cls, device: str, held: Any = None) -> Placed:
+        made: Placed = torch.Tensor._make_wrapper_subclass(cls, (2,), device=torch.device(device))
+        made.held = held
         return made
 
     def __tensor_flatten__(self) -> tuple[list[str], None]:
         return ["held"], None
 
     @classmethod
-    def __torch_dispatch__(cls, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Placed:
+    def __torch_dispatch__(cls, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
         assert operation is torch.ops.aten.detach.default
         return args[0]
 

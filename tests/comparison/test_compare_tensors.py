@@ -177,6 +177,17 @@ WORDS: dict[str, tuple[torch.Tensor, torch.Tensor, tuple[str, str, str, str]]] =
         torch.ones(1),
         ("value", "context, a, b", "data", "made of other parts"),
     ),
+    "part of a wrapper that is no tensor": (Placed("cpu", 1), Placed("cpu", 2), ("value", "1", "2", "held")),
+    "part of a wrapper that is a tensor after loading": (
+        Placed("cpu", None),
+        Placed("cpu", torch.ones(3)),
+        ("value", "None", "float32 (3,)", "held"),
+    ),
+    "part of a wrapper that was a tensor": (
+        Placed("cpu", torch.ones(3)),
+        Placed("cpu", None),
+        ("value", "float32 (3,)", "None", "held"),
+    ),
     "plain and nested": (torch.ones(3), make("nested"), ("layout", "float32 (3,)", "float32 (nested)", "")),
     "nested and plain": (make("nested"), torch.ones(3), ("layout", "float32 (nested)", "float32 (3,)", "")),
     "nested sizes": (

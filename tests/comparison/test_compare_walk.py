@@ -12,6 +12,7 @@ import functools
 import math
 import pickle
 import struct
+from array import array
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
@@ -117,6 +118,7 @@ SAME: dict[str, tuple[Any, Any]] = {
     "array": (np.arange(4).reshape(2, 2), np.asfortranarray(np.arange(4).reshape(2, 2))),
     "array of nan": (np.array([math.nan]), np.array([math.nan])),
     "array of objects": (objects([1], "a", None), objects([1], "a", None)),
+    "array of python's": (array("d", [math.nan]), array("d", [math.nan])),
     "array of strings": (np.array(["a"]), np.array(["a"])),
     "numpy scalar": (np.float32(1), np.float32(1)),
     "path": (Path("a"), Path("a")),
@@ -163,6 +165,7 @@ DIFFERENT: dict[str, tuple[Any, Any, tuple[str, str, str, str]]] = {
     "own number": (Whole(3), 3, ("x", "number type", "3", "3")),
     "own numbers": (Whole(3), Whole(4), ("x", "value", "3", "4")),
     "text and bytes": ("a", b"a", ("x", "type", "'a'", "b'a'")),
+    "text that just fits": ("a" * 78, "b", ("x", "value", "'" + "a" * 78 + "'", "'b'")),
     "text": ("a" * 90, "b", ("x", "value", "'" + "a" * 76 + "...", "'b'")),
     "none": (None, 0, ("x", "type", "None", "0")),
     "tensor and number": (torch.ones(2), 1.0, ("x", "type", "float32 (2,)", "1.0")),
@@ -171,6 +174,7 @@ DIFFERENT: dict[str, tuple[Any, Any, tuple[str, str, str, str]]] = {
     "tensor and array": (torch.ones(2), np.ones(2), ("x", "type", "float32 (2,)", "numpy float64 (2,)")),
     "list and tuple": ([1], (1,), ("x", "container type", "list", "tuple")),
     "list and mapping": ([1], {0: 1}, ("x", "type", "[1]", "dict with 1 key")),
+    "list and a longer mapping": ([1], {0: 1, 1: 2}, ("x", "type", "[1]", "dict with 2 keys")),
     "shorter list": ([1, 2], [1], ("x[1]", "missing", "2", "nothing")),
     "longer tuple": ((1,), (1, 2), ("x[1]", "unexpected", "nothing", "2")),
     "shorter deque": (deque([1, 2]), deque([1]), ("x[1]", "missing", "2", "nothing")),
@@ -179,6 +183,11 @@ DIFFERENT: dict[str, tuple[Any, Any, tuple[str, str, str, str]]] = {
     "value under a number": ({0: 1}, {0: 2}, ("x[0]", "value", "1", "2")),
     "class": (Thing, Other, ("x", "value", "Thing", "Other")),
     "missing list": ({"a": [1] * 40}, {}, ("x.a", "missing", "list of 40", "nothing")),
+    "missing list that just fits": (
+        {"a": ["b" * 76]},
+        {},
+        ("x.a", "missing", "['" + "b" * 76 + "']", "nothing"),
+    ),
     "missing short list": ({"a": [1]}, {}, ("x.a", "missing", "[1]", "nothing")),
     "missing picture": ({"a": freeze(Thing(b=1))}, {}, ("x.a", "missing", "a Thing", "nothing")),
     "set": ({1}, {2}, ("x", "value", "{1}", "{2}")),
@@ -189,6 +198,16 @@ DIFFERENT: dict[str, tuple[Any, Any, tuple[str, str, str, str]]] = {
     "array zero": (np.zeros(1), -np.zeros(1), ("x", "value", "array([0.])", "array([-0.])")),
     "array and list": (np.ones(2), [1.0, 1.0], ("x", "type", "numpy float64 (2,)", "[1.0, 1.0]")),
     "array of objects": (objects(1, [2, 3]), objects(1, [2, 4]), ("x[1][1]", "value", "3", "4")),
+    "array of python's": (
+        array("d", [0.0]),
+        array("d", [-0.0]),
+        ("x", "value", "array('d', [0.0])", "array('d', [-0.0])"),
+    ),
+    "array of python's of another type": (
+        array("i", [0]),
+        array("I", [0]),
+        ("x", "value", "array('i', [0])", "array('I', [0])"),
+    ),
     "shape of objects": (
         objects(1, 2),
         objects(1, 2).reshape(2, 1),
@@ -260,6 +279,7 @@ def test_what_is_different(name: str) -> None:
     diff = compare({"x": saved}, {"x": loaded})
 
     assert [tuple(text.replace(f"{__name__}.", "") for text in texts) for texts in shown(diff)] == [expected]
+    assert diff.mismatches[0].detail == ("the same number in other bits" if name == "nan payload" else "")
     assert compare({"x": loaded}, {"x": saved})
 
 
@@ -288,9 +308,9 @@ def test_every_mismatch_is_collected_in_order() -> None:
 
 
 def test_a_missing_branch_tells_whether_tensors_were_in_it() -> None:
-    diff = compare({"a": {"b": {"c": torch.ones(1)}}, "d": {"e": 1}, "f": np.ones(1)}, {})
+    diff = compare({"a": {"b": {"c": torch.ones(1)}}, "d": {"e": 1}, "f": np.ones(1), "g": np.float32(1)}, {})
 
-    assert [(m.path, m.tensor) for m in diff] == [("a", True), ("d", False), ("f", True)]
+    assert [(m.path, m.tensor) for m in diff] == [("a", True), ("d", False), ("f", True), ("g", False)]
 
 
 def test_leaves_are_counted() -> None:
@@ -337,7 +357,7 @@ def test_containers_that_cannot_be_compared_are_compared_by_what_they_show() -> 
 
         __hash__ = object.__hash__
 
-    a, same, b = Odd("a at 0x7f01"), Odd("a at 0x7f02"), Odd("b")
+    a, same, b = Odd("a at 0x7f01"), Odd("a at 0x7FA2"), Odd("b")
 
     assert not compare({"x": a}, {"x": same})
     assert shown(compare({"x": a}, {"x": b})) == [("x", "value", "a", "b")]

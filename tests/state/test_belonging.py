@@ -32,7 +32,7 @@ class Colour(enum.Enum):
     RED = 1
 
 
-VALUES = (
+VALUES: tuple[Any, ...] = (
     *(True, 1, 1.5, 1j, "a", b"a", bytearray(b"a"), None, range(2), slice(1), {1}, frozenset(), array("i")),
     *(decimal.Decimal(1), Fraction(1), Colour.RED, uuid.UUID(int=1), pathlib.Path("a")),
     *(datetime.date(2020, 1, 1), datetime.time(1), datetime.timedelta(1), datetime.UTC),

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple
+from xml.etree.ElementTree import QName
 
 import numpy as np
 import pytest
@@ -123,6 +124,7 @@ def test_other_mappings_and_tuples_become_plain_ones() -> None:
     [
         Path("a/b"),
         datetime.date(2020, 2, 29),
+        QName("of a module with a dotted name"),
         Phase.WARMUP,
         Mode.TRAIN,
         Name("resnet"),
@@ -182,6 +184,15 @@ def test_a_single_slot_may_be_a_string() -> None:
     assert object_attributes(thing) == {"value": 4}
 
 
+def test_what_python_keeps_of_a_function_is_no_attribute() -> None:
+    def function() -> None:
+        """Has a closure, globals and a name, which are no state."""
+
+    function.calls = 1  # type: ignore[attr-defined]
+
+    assert object_attributes(function) == {"calls": 1}
+
+
 def test_cycles_end() -> None:
     thing = Thing(None)
     thing.value = [thing]
@@ -234,5 +245,6 @@ def test_the_state_of_random_generators() -> None:
     assert generator_state(random.Random(3)) == random.Random(3).getstate()
     assert generator_state(new) == new.bit_generator.state
     assert generator_state(legacy)[0] == "MT19937"
+    assert generator_state(random.SystemRandom()) is None
     assert generator_state(np.ones(1)) is None
     assert generator_state(Thing(1)) is None

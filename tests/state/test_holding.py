@@ -7,7 +7,7 @@ from __future__ import annotations
 import functools
 import json
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
@@ -20,7 +20,7 @@ from pytest_ckpt.state.holding import children
 from pytest_ckpt.state.paths import spell
 
 STEPS = [0]
-SWITCHED_OFF = None
+SWITCHED_OFF: Any = None
 
 
 class Odd:
@@ -87,7 +87,7 @@ class Part(nn.Module):
         self.calls = 3
 
 
-def hook(*args: Any) -> None:
+def hook(*args: Any, **options: Any) -> None:
     """Is called with whatever torch hands a hook."""
 
 
@@ -159,7 +159,7 @@ def test_an_attribute_of_a_parameter_can_be_put_back() -> None:
 def test_an_object_holds_its_attributes_and_its_class() -> None:
     class Trainer:
         def __init__(self) -> None:
-            self.steps = 1
+            self.steps: Any = 1
 
         def __setattr__(self, name: str, value: Any) -> None:
             object.__setattr__(self, name, value + 0)
@@ -239,7 +239,7 @@ def test_a_method_holds_its_object() -> None:
     assert fixed(holder.method) == {"Holder", "x"}
 
 
-def counted(first: int) -> Iterator[int]:
+def counted(first: int) -> Generator[int, None, None]:
     reached = first
     while True:
         reached += 1
@@ -291,7 +291,7 @@ def test_a_function_holds_the_globals_that_it_names() -> None:
 
     def count() -> None:
         global SWITCHED_OFF
-        SWITCHED_OFF = 1  # type: ignore[assignment]
+        SWITCHED_OFF = 1
 
     assert held(step) == [("SWITCHED_OFF", None), ("STEPS", STEPS)]
     put(count, "SWITCHED_OFF", 2)
