@@ -104,7 +104,7 @@ def _freeze_mapping(value: Mapping[Any, Any], seen: dict[int, Any]) -> dict[Any,
     copied = OrderedDict(items)
     if (metadata := getattr(value, "_metadata", None)) is not None:
         # Versions of the modules: load_state_dict reads them to run migrations.
-        copied._metadata = freeze(metadata, seen)  # type: ignore[attr-defined]
+        copied._metadata = freeze(metadata)  # type: ignore[attr-defined]
     return copied
 
 
