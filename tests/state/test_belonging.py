@@ -46,7 +46,9 @@ def test_a_value_is_compared_as_a_whole(value: Any) -> None:
     assert is_value(value)
 
 
-@pytest.mark.parametrize("value", [[1], (1,), {"a": 1}, Own(), Own, torch.nn.Identity()], ids=lambda it: type(it).__name__)
+@pytest.mark.parametrize(
+    "value", [[1], (1,), {"a": 1}, Own(), Own, torch.nn.Identity()], ids=lambda it: type(it).__name__
+)
 def test_what_holds_something_is_no_value(value: Any) -> None:
     assert not is_value(value)
 
