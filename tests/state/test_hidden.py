@@ -257,6 +257,25 @@ def cached() -> int:
     return 1
 
 
+class Tool:
+    """Is called, as the functions of a library are, and holds nothing."""
+
+    __slots__ = ()
+    __module__ = "torch.made_up"
+
+    def __call__(self) -> None:
+        """Do nothing."""
+
+
+class Keeping:
+    """Is called, too; what it holds is among its attributes."""
+
+    __module__ = "json.made_up"
+
+    def __call__(self) -> None:
+        """Do nothing."""
+
+
 def waiting() -> Iterator[None]:
     yield
 
@@ -280,7 +299,7 @@ def test_what_may_hold_state_and_does_not_show_it_is_named_with_its_kind(kind: s
     "value",
     [
         *(object(), Holder(), Holder, Holder().step, len, [].append, torch.ones(1).sum, torch.add),
-        *(waiting(), operator.itemgetter(0), functools.partial(len), int, {"a": 1}),
+        *(waiting(), operator.itemgetter(0), functools.partial(len), int, {"a": 1}, Tool(), Keeping()),
     ],
     ids=lambda value: type(value).__name__,
 )
