@@ -74,9 +74,9 @@ def _freeze_compound(value: Any, seen: dict[int, Any]) -> Any:
     if isinstance(value, deque):
         return deque((freeze(item, seen) for item in value), value.maxlen)
     if isinstance(value, ObjectPicture):
-        return ObjectPicture(kind=value.kind, attributes=freeze(value.attributes, seen))
+        return ObjectPicture(kind=value.kind, attributes=freeze(value.attributes))
     if (state := generator_state(value)) is not None:
-        return ObjectPicture(kind=kind.__qualname__, attributes={"state": freeze(state, seen)})
+        return ObjectPicture(kind=kind.__qualname__, attributes={"state": freeze(state)})
     if kind.__module__ == "numpy":
         return copy.deepcopy(value)
     if isinstance(value, _KEPT) or (isinstance(value, Hashable) and _is_from_stdlib(kind)):

@@ -18,7 +18,7 @@ def is_initialized(tensor: torch.Tensor) -> bool:
 
 def freeze_tensor(tensor: torch.Tensor) -> torch.Tensor:
     """Return a detached copy that shares nothing with ``tensor`` and keeps layout, dtype and class."""
-    return (tensor.data if type(tensor) is torch.nn.Parameter else tensor.detach()).clone()
+    return tensor.detach().clone()
 
 
 def describe_tensor(tensor: torch.Tensor) -> str:

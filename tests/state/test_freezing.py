@@ -55,6 +55,10 @@ class Mode(str, enum.Enum):  # noqa: UP042 - as projects spell it
     TRAIN = "train"
 
 
+class Nothing:
+    """Has no attributes that could change."""
+
+
 class Name(str):
     """A string with an attribute."""
 
@@ -134,6 +138,7 @@ def test_other_mappings_and_tuples_become_plain_ones() -> None:
         torch.float16,
         torch.device("meta"),
         torch.strided,
+        Nothing(),
         None,
         b"bytes",
     ],
@@ -151,6 +156,12 @@ def test_an_object_is_its_attributes() -> None:
     assert (frozen.kind, list(frozen.attributes)) == ("SlottedBelow", ["right", "left"])
     assert frozen.attributes["left"].kind == "Thing"
     assert frozen.attributes["left"].attributes["value"].tolist() == [1, 1]
+
+
+def test_a_generator_is_its_state() -> None:
+    state = random.Random(3).getstate()
+
+    assert freeze(random.Random(3)) == ObjectPicture(kind="Random", attributes={"state": state})
 
 
 def test_a_frozen_copy_can_be_frozen_again() -> None:
@@ -201,6 +212,9 @@ def test_cycles_end() -> None:
 
     assert freeze(thing) == ObjectPicture(kind="Thing", attributes={"value": ["<Thing again>"]})
     assert freeze(loop) == [1, {"again": "<list again>"}]
+    queue: deque[Any] = deque()
+    queue.append(queue)
+    assert freeze(queue) == deque(["<deque again>"])
 
 
 def test_what_is_shared_is_not_a_cycle() -> None:
