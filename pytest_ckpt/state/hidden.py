@@ -78,13 +78,11 @@ def walk_graph(components: Mapping[str, Any], functions: Mapping[str, Any]) -> G
         functions: Name to function: step, save, load, predict.
     """
     walk = _Walk()
-    for name, component in components.items():
-        walk.add("", ((name,), component, None))
-    walk.drain()
-    for name, function in functions.items():
-        if function is not None:
-            walk.add("", ((name,), function, None))
-    walk.drain()
+    for things in (components, functions):
+        for name, thing in things.items():
+            if thing is not None:
+                walk.add("", ((name,), thing, None))
+        walk.drain()
     parts = {id(part) for item in components.values() for part in _parts(item)}
     undeclared = {
         path: item

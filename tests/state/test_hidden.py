@@ -11,7 +11,7 @@ import operator
 import sqlite3
 from collections import UserDict, deque
 from collections.abc import Iterator
-from types import SimpleNamespace
+from types import MethodType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -151,13 +151,33 @@ def test_namesakes_are_numbered() -> None:
     }
 
 
+def test_a_namesake_in_a_part_is_numbered_there() -> None:
+    def function() -> None:
+        """Stands where the method stands that it is called through."""
+
+    method = MethodType(function, Holder())
+
+    graph = walk(Holder(callback=method))
+
+    assert graph.objects["Holder.callback"] is method
+    assert graph.objects["Holder.callback(2)"] is function
+
+
 def test_what_refuses_to_be_read_is_counted_and_what_stands_beside_it_is_found() -> None:
-    holder = Holder(first=1, refusing=Refusing(), last=2)
+    holder = Holder(first=1, refusing=Refusing(), again=Refusing(), last=2)
 
     graph = walk(holder)
 
     assert {"Holder.first", "Holder.last"} == set(graph.slots)
-    assert graph.cut == 1
+    assert graph.cut == 2
+
+
+def test_a_component_that_is_data_is_a_slot_that_nothing_holds() -> None:
+    losses = [0.5]
+
+    slot = walk_graph({"losses": losses}, {}).slots["losses"]
+
+    assert (slot.value, slot.owner, slot.assign) == (losses, "", None)
 
 
 def test_a_walk_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,6 +189,17 @@ def test_a_walk_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert set(graph.objects) == {"step", "Holder", "step(2)", "Holder.inner"}
     assert graph.cut == 21
+
+
+def test_no_more_is_read_when_the_bound_is_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_ckpt.state.hidden._NODE_LIMIT", 10)
+    chain = SimpleNamespace()
+    for _ in range(20):
+        chain = SimpleNamespace(inner=chain)
+
+    graph = walk_graph({"chain": chain}, {})
+
+    assert (len(graph.objects), graph.cut) == (9, 1)
 
 
 def test_a_cycle_ends() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import mmap
 import tempfile
 from collections.abc import Iterator
@@ -123,6 +124,15 @@ def test_a_handle_is_what_its_type_shows() -> None:
     assert position_of(view) == {}
 
 
+def test_neither_methods_nor_what_its_class_holds_tell_of_a_thing() -> None:
+    class Handle:
+        __slots__ = ()
+        limit = 5
+
+    assert position_of(Handle()) == {}
+    assert position_of(KeyError("a")) == {}
+
+
 def test_an_iterator_that_does_not_pickle_is_what_its_type_shows() -> None:
     class Stream:
         __slots__ = ()
@@ -133,7 +143,11 @@ def test_an_iterator_that_does_not_pickle_is_what_its_type_shows() -> None:
         def __reduce__(self) -> Any:
             raise TypeError("cannot pickle")
 
+    reader = csv.reader(["a", "b"])
+    next(reader)
+
     assert position_of(Stream()) == {}
+    assert position_of(reader) == {"line_num": 1}
     with mmap.mmap(-1, 8) as memory:
         memory.seek(3)
         assert position_of(memory) == {"closed": False}
