@@ -45,12 +45,13 @@ bench: $(INSTALLED)
 	$(VENV)/bin/python -m benchmarks $(ARGS)
 
 # A forked process hangs at torch's threads. What is compared and captured is judged by its own tests alone.
+MUTMUT := OMP_NUM_THREADS=1 $(VENV)/bin/mutmut
 mutation: $(INSTALLED)
 	$(PIP_INSTALL) --group mutation
-	OMP_NUM_THREADS=1 PYTEST_ADDOPTS=--deselect=tests/checks $(VENV)/bin/mutmut run $(ARGS) \
-		'pytest_ckpt.comparison.*' 'pytest_ckpt.state.*'
-	OMP_NUM_THREADS=1 $(VENV)/bin/mutmut run $(ARGS) 'pytest_ckpt.checks.*'
-	$(VENV)/bin/mutmut results
+	PYTEST_ADDOPTS=--deselect=tests/checks $(MUTMUT) run $(ARGS) 'pytest_ckpt.comparison.*' 'pytest_ckpt.state.*'
+	$(MUTMUT) run $(ARGS) 'pytest_ckpt.checks.*'
+	$(MUTMUT) results
+	$(MUTMUT) results --all true | sed -n 's/.*pytest_ckpt\.\([a-z]*\)\..*: /\1 /p' | sort | uniq -c
 
 clean:
 	rm -rf $(VENV) .ci/venv .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist mutants

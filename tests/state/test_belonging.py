@@ -13,6 +13,7 @@ import threading
 import uuid
 import weakref
 from array import array
+from concurrent.futures import Future
 from fractions import Fraction
 from types import ModuleType
 from typing import Any
@@ -55,7 +56,7 @@ def test_what_holds_something_is_no_value(value: Any) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [json, int, torch.nn.Linear, logging.getLogger(), threading.Lock(), weakref.ref(Own)],
+    [json, int, torch.nn.Linear, logging.getLogger(), threading.Lock(), weakref.ref(Own), Future()],
     ids=lambda value: type(value).__name__,
 )
 def test_machinery_is_foreign(value: Any) -> None:
