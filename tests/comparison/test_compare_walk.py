@@ -316,7 +316,7 @@ def test_a_missing_branch_tells_whether_tensors_were_in_it() -> None:
 def test_leaves_are_counted() -> None:
     state = {"a": [1, 2.0, "x", None], "b": torch.ones(3), "c": np.ones(3), "d": {1}, "e": Thing(f=1, g=[])}
 
-    assert compare(state, freeze(state)).compared > 7
+    assert compare(state, freeze(state)).compared == 8
     assert compare({"a": [1, 2.0, "x", None], "b": torch.ones(3)}, {"a": [1, 2.0, "x", None]}).compared == 4
 
 
@@ -333,6 +333,10 @@ def test_cycles_end() -> None:
 
     assert not compare(loop(1), loop(1))
     assert shown(compare(loop(1), loop(2))) == [("[0]", "value", "1", "2")]
+    ring: list[Any] = []
+    ring.append(ring)
+    assert [m.path for m in compare([[1]], ring)] == ["[0][0]"]
+    assert [m.path for m in compare(ring, [[1]])] == ["[0][0]"]
     assert not compare(thing(1), thing(1))
     assert [m.path for m in compare({"x": thing(1)}, {"x": thing(2)})] == ["x.value"]
 
