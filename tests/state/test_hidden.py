@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import enum
 import functools
 import io
 import json
 import operator
+import random
 import sqlite3
 from collections import UserDict, deque
 from collections.abc import Iterator
@@ -244,6 +246,32 @@ def test_an_iterator_is_a_slot_and_looked_into() -> None:
     next(generator)
 
     assert slots(data=generator) == {"data": generator, "data.count": 1}
+
+
+class Dice(random.Random):
+    """A generator of the project, with something beside its state."""
+
+    rolls = 0
+
+
+def test_a_generator_of_the_project_is_a_slot_and_looked_into() -> None:
+    dice = Dice()
+    dice.rolls = 3
+
+    assert {"dice": dice, "dice.rolls": 3}.items() <= slots(dice=dice).items()
+
+
+def test_a_value_or_a_generator_of_a_library_is_not_looked_into() -> None:
+    generator = random.Random()
+    generator.rolls = 3  # type: ignore[attr-defined]
+
+    assert slots(generator=generator, colour=Colour.RED) == {"generator": generator, "colour": Colour.RED}
+
+
+class Colour(enum.Enum):
+    """A value of the project."""
+
+    RED = 1
 
 
 def nested(depth: int) -> Any:
