@@ -12,7 +12,7 @@ help:
 	@echo "make lint    ruff and mypy"
 	@echo "make demo    see the plugin find what a checkpoint forgot"
 	@echo "make bench   compare with the alternatives"
-	@echo "make mutation  break the code in small ways and see whether a test notices: an hour, see tests/MUTATION.md"
+	@echo "make mutation  break the code in small ways and see whether a test notices: hours, see tests/MUTATION.md"
 	@echo "make venv    only set up $(VENV)"
 	@echo "make clean   remove what the other targets made"
 

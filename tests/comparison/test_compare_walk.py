@@ -402,6 +402,13 @@ def test_captured_runs_are_compared_with_traits_sharing_and_hidden_state() -> No
     assert not compare(tree(True), tree(True))
 
 
+def test_a_captured_run_is_not_what_holds_the_same() -> None:
+    tree = capture(nn.Linear(1, 1))
+
+    assert [(m.path, m.kind) for m in compare(tree, tree.state)] == [("", "type")]
+    assert [(m.path, m.kind) for m in compare(tree.state, tree)] == [("", "type")]
+
+
 def test_pictures_of_lazy_parameters_are_equal() -> None:
     assert not compare(capture(nn.LazyLinear(2)), capture(nn.LazyLinear(2)))
     assert compare(ObjectPicture(kind="A", attributes={}), ObjectPicture(kind="B", attributes={}))
