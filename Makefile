@@ -5,13 +5,14 @@ ARGS ?=
 INSTALLED := $(VENV)/installed
 PIP_INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help venv demo test lint bench clean
+.PHONY: help venv demo test lint bench mutation clean
 
 help:
 	@echo "make test    run the whole suite     (ARGS='-k resume' is passed on to pytest)"
 	@echo "make lint    ruff and mypy"
 	@echo "make demo    see the plugin find what a checkpoint forgot"
 	@echo "make bench   compare with the alternatives"
+	@echo "make mutation  break the code in small ways and see whether a test notices: hours, see tests/MUTATION.md"
 	@echo "make venv    only set up $(VENV)"
 	@echo "make clean   remove what the other targets made"
 
@@ -43,6 +44,15 @@ lint: $(INSTALLED)
 bench: $(INSTALLED)
 	$(VENV)/bin/python -m benchmarks $(ARGS)
 
+# A forked process hangs at torch's threads. What is compared and captured is judged by its own tests alone.
+MUTMUT := OMP_NUM_THREADS=1 $(VENV)/bin/mutmut
+mutation: $(INSTALLED)
+	$(PIP_INSTALL) --group mutation
+	PYTEST_ADDOPTS=--deselect=tests/checks $(MUTMUT) run $(ARGS) 'pytest_ckpt.comparison.*' 'pytest_ckpt.state.*'
+	$(MUTMUT) run $(ARGS) 'pytest_ckpt.checks.*'
+	$(MUTMUT) results
+	$(MUTMUT) results --all true | sed -n 's/.*pytest_ckpt\.\([a-z]*\)\..*: /\1 /p' | sort | uniq -c
+
 clean:
-	rm -rf $(VENV) .ci/venv .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) .ci/venv .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist mutants
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -161,6 +161,7 @@ def test_every_dependency_is_pinned_for_development() -> None:
         *project["dependencies"],
         *groups["test"],
         *groups["lint"],
+        *groups["mutation"],
         *PYPROJECT["build-system"]["requires"],
     ]
     for name, requirements in project["optional-dependencies"].items():

@@ -21,6 +21,6 @@ def rounded_to(expected: torch.Tensor, actual: torch.Tensor) -> str:
     if torch.equal(saved, loaded) or not loaded.any():
         return ""  # other bits of the same numbers, or numbers that are simply lost
     for dtype in _NARROW:
-        if dtype.itemsize < expected.dtype.itemsize and torch.equal(saved.to(dtype).to(saved.dtype), loaded):
+        if torch.equal(saved.to(dtype).to(saved.dtype), loaded):
             return str(dtype).removeprefix("torch.")
     return ""

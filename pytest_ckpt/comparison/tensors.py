@@ -89,7 +89,7 @@ def _same_memory(expected: torch.Tensor, actual: torch.Tensor) -> bool:
 
 def _first_other_part(expected: torch.Tensor, actual: torch.Tensor) -> _Part | None:
     left, right = list(dense_parts(expected)), list(dense_parts(actual))
-    names, other_names = (", ".join(name.lstrip(".") or "data" for name, _ in parts) for parts in (left, right))
+    names, other_names = (", ".join(name.removeprefix(".") or "data" for name, _ in parts) for parts in (left, right))
     if names != other_names:
         return "made of other parts", names, other_names
     for (name, one), (_, other) in zip(left, right, strict=True):
@@ -103,15 +103,14 @@ def _first_other_part(expected: torch.Tensor, actual: torch.Tensor) -> _Part | N
 
 def _value_mismatch(expected: torch.Tensor, part: _Part, keys: Keys) -> Mismatch:
     name, one, other = part
-    if isinstance(one, str):
-        return _mismatch("value", keys, one, str(other), name.lstrip("."))
-    if one.shape != other.shape or one.dtype != other.dtype:
-        return _mismatch("value", keys, describe_tensor(one), describe_tensor(other), name.lstrip("."))
+    if isinstance(one, str) or isinstance(other, str) or one.shape != other.shape or one.dtype != other.dtype:
+        saved, loaded = (item if isinstance(item, str) else describe_tensor(item) for item in (one, other))
+        return _mismatch("value", keys, saved, loaded, name.removeprefix("."))
     if one.numel() == 1 and not name:
         saved, loaded = _element(one, 0), _element(other, 0)
         detail = "the same number in other bits" if saved == loaded else _rounding(one, other)
         return _mismatch("value", keys, saved, loaded, detail)
-    where = f"in its {name.lstrip('.')}: " if name else ""
+    where = f"in its {name.removeprefix('.')}: " if name else ""
     text = describe_tensor(expected)
     details = where + _count_differences(one, other), _rounding(one, other)
     return _mismatch("value", keys, text, text, "; ".join(filter(None, details)))
@@ -167,7 +166,7 @@ def _trait_mismatches(expected: torch.Tensor, actual: torch.Tensor, keys: Keys) 
     if expected.device != actual.device:
         yield _mismatch("device", keys, str(expected.device), str(actual.device))
     strided = expected.layout is torch.strided and not expected.is_nested and is_initialized(expected)
-    if strided and expected.numel() > 1 and _strides(expected) != _strides(actual):
+    if strided and expected.numel() and _strides(expected) != _strides(actual):
         yield _mismatch("strides", keys, str(expected.stride()), str(actual.stride()))
 
 

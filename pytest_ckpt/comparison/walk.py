@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+from array import array
 from collections import deque
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
@@ -85,8 +86,7 @@ class _Walk:
             self._visit_compound(expected, actual, keys)
 
     def _visit_tensors(self, expected: torch.Tensor, actual: torch.Tensor, keys: Keys) -> None:
-        if found := compare_tensors(expected, actual, keys, traits=self._traits):
-            self.add(found)
+        self.add(compare_tensors(expected, actual, keys, traits=self._traits))
 
     def _visit_compound(self, expected: Any, actual: Any, keys: Keys) -> None:
         pair = (id(expected), id(actual))
@@ -211,8 +211,9 @@ def _is_number(value: Any) -> bool:
 
 def _same_value(expected: Any, actual: Any) -> bool:
     if hasattr(expected, "__qualname__"):
-        names = ("__module__", "__qualname__")
-        return all(getattr(expected, name, None) == getattr(actual, name, None) for name in names)
+        return all(getattr(expected, key, None) == getattr(actual, key, None) for key in ("__module__", "__qualname__"))
+    if isinstance(expected, array):  # whose == takes -0.0 for 0.0
+        return (expected.typecode, expected.tobytes()) == (actual.typecode, actual.tobytes())
     try:
         if expected == actual:
             return True

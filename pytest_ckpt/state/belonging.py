@@ -54,7 +54,7 @@ def is_foreign(value: Any) -> bool:
 def is_project_module(name: str | None) -> bool:
     """Whether a module is the project's own: neither python's nor installed among the libraries."""
     if name is None or name.split(".")[0] in (*sys.stdlib_module_names, "torch", "pytest_ckpt"):
-        return name == "__main__"
+        return False
     file = getattr(sys.modules.get(name), "__file__", None)
     return file is None or not file.startswith(LIBRARY_FOLDERS)
 

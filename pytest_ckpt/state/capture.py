@@ -42,7 +42,7 @@ def is_stateful(value: Any) -> bool:
     if isinstance(value, type):
         return False
     try:
-        follows = callable(getattr(value, "state_dict", None)) and callable(getattr(value, "load_state_dict", None))
+        follows = all(callable(getattr(value, name, None)) for name in ("state_dict", "load_state_dict"))
     except Exception:  # a __getattr__ that raises something else than AttributeError
         return False
     return follows or generator_state(value) is not None

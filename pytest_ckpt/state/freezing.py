@@ -74,9 +74,9 @@ def _freeze_compound(value: Any, seen: dict[int, Any]) -> Any:
     if isinstance(value, deque):
         return deque((freeze(item, seen) for item in value), value.maxlen)
     if isinstance(value, ObjectPicture):
-        return ObjectPicture(kind=value.kind, attributes=freeze(value.attributes, seen))
+        return ObjectPicture(kind=value.kind, attributes=freeze(value.attributes))
     if (state := generator_state(value)) is not None:
-        return ObjectPicture(kind=kind.__qualname__, attributes={"state": freeze(state, seen)})
+        return ObjectPicture(kind=kind.__qualname__, attributes={"state": freeze(state)})
     if kind.__module__ == "numpy":
         return copy.deepcopy(value)
     if isinstance(value, _KEPT) or (isinstance(value, Hashable) and _is_from_stdlib(kind)):
@@ -104,7 +104,7 @@ def _freeze_mapping(value: Mapping[Any, Any], seen: dict[int, Any]) -> dict[Any,
     copied = OrderedDict(items)
     if (metadata := getattr(value, "_metadata", None)) is not None:
         # Versions of the modules: load_state_dict reads them to run migrations.
-        copied._metadata = freeze(metadata, seen)  # type: ignore[attr-defined]
+        copied._metadata = freeze(metadata)  # type: ignore[attr-defined]
     return copied
 
 

@@ -78,13 +78,11 @@ def walk_graph(components: Mapping[str, Any], functions: Mapping[str, Any]) -> G
         functions: Name to function: step, save, load, predict.
     """
     walk = _Walk()
-    for name, component in components.items():
-        walk.add("", ((name,), component, None))
-    walk.drain()
-    for name, function in functions.items():
-        if function is not None:
-            walk.add("", ((name,), function, None))
-    walk.drain()
+    for things in (components, functions):
+        for name, thing in things.items():
+            if thing is not None:
+                walk.add("", ((name,), thing, None))
+        walk.drain()
     parts = {id(part) for item in components.values() for part in _parts(item)}
     undeclared = {
         path: item
@@ -202,12 +200,12 @@ def _kind(value: Any) -> str:
 
 def is_plain_data(value: Any, depth: int = 0) -> bool:
     """Whether a container holds nothing but numbers, strings and tensors, so that it is one value."""
-    if isinstance(value, Mapping):
-        if not isinstance(value, dict) and len(value) > _LOOK_LIMIT:
-            return False  # It may make its items as they are asked for, without an end.
-        items = list(islice(value.values(), _LOOK_LIMIT))
-    elif isinstance(value, list | tuple | deque):
-        items = list(islice(value, _LOOK_LIMIT))
-    else:
+    if not isinstance(value, Mapping | list | tuple | deque) or depth >= 6:
         return False
-    return depth < 6 and all(_is_whole(item) or is_plain_data(item, depth + 1) for item in items)
+    if isinstance(value, Mapping) and not isinstance(value, dict) and len(value) > _LOOK_LIMIT:
+        return False  # It may make its items as they are asked for, without an end.
+    try:
+        items = list(islice(value.values() if isinstance(value, Mapping) else value, _LOOK_LIMIT))
+    except Exception:  # It does not let itself be read, which is counted where it is looked into.
+        return False
+    return all(_is_whole(item) or is_plain_data(item, depth + 1) for item in items)

@@ -83,9 +83,9 @@ def _hooks(keys: Keys, attributes: Mapping[str, Any]) -> Iterator[Child]:
     """Yield hooks by number: torch keys them by a count over the whole process."""
     for name, hooks in attributes.items():
         if name.endswith("_hooks") and isinstance(hooks, dict) and hooks:
-            yield (*keys, name.lstrip("_"), "count"), len(hooks), None
+            yield (*keys, name.removeprefix("_"), "count"), len(hooks), None
             for index, hook in enumerate(hooks.values()):
-                yield (*keys, name.lstrip("_"), index), hook, None
+                yield (*keys, name.removeprefix("_"), index), hook, None
 
 
 def _attribute_children(keys: Keys, value: Any) -> Iterator[Child]:

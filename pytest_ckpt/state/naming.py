@@ -26,8 +26,8 @@ def parameter_names(components: Mapping[str, Any]) -> dict[int, str]:
 def is_optimizer_like(component: Any) -> bool:
     """Whether a component has ``param_groups`` as optimizers, and wrappers around them, have."""
     try:
-        groups = getattr(component, "param_groups", None)
-    except Exception:  # a __getattr__ that raises something else than AttributeError
+        groups = component.param_groups
+    except Exception:  # not only AttributeError: a __getattr__ may raise what it likes
         return False
     return isinstance(groups, list) and all(isinstance(g, dict) and "params" in g for g in groups)
 

@@ -55,7 +55,7 @@ def set_random_state(state: dict[str, Any]) -> None:
         elif name == "numpy":
             import numpy
 
-            keys = value["keys"].numpy().astype("uint32")
+            keys = value["keys"].numpy()
             numpy.random.set_state((value["name"], keys, value["position"], value["has_gauss"], value["cached"]))
         elif name == "mps":
             torch.mps.set_rng_state(value)

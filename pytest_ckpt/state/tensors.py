@@ -18,7 +18,7 @@ def is_initialized(tensor: torch.Tensor) -> bool:
 
 def freeze_tensor(tensor: torch.Tensor) -> torch.Tensor:
     """Return a detached copy that shares nothing with ``tensor`` and keeps layout, dtype and class."""
-    return (tensor.data if type(tensor) is torch.nn.Parameter else tensor.detach()).clone()
+    return tensor.detach().clone()
 
 
 def describe_tensor(tensor: torch.Tensor) -> str:
@@ -56,7 +56,7 @@ def dense_parts(tensor: torch.Tensor, name: str = "") -> Iterator[tuple[str, tor
         yield from _subclass_parts(tensor.detach(), name)  # Whether it requires a gradient is no data.
     elif tensor.layout in _SPARSE_PARTS:
         for part in _SPARSE_PARTS[tensor.layout]:
-            yield from dense_parts(getattr(tensor, part)(), f"{name}.{part.strip('_')}")
+            yield from dense_parts(getattr(tensor, part)(), f"{name}.{part.removeprefix('_')}")
     elif tensor.is_quantized:
         yield from _quantized_parts(tensor, name)
     elif tensor.is_nested:
@@ -81,7 +81,7 @@ def _subclass_parts(tensor: torch.Tensor, name: str) -> Iterator[tuple[str, torc
     inner_names, context = flatten()
     yield f"{name}.context", f"{type(tensor).__name__} {context!r}"
     for inner in inner_names:
-        part, part_name = getattr(tensor, inner), f"{name}.{inner.strip('_')}"
+        part, part_name = getattr(tensor, inner), f"{name}.{inner.removeprefix('_')}"
         if isinstance(part, torch.Tensor):
             yield from dense_parts(part, part_name)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
@@ -13,6 +14,26 @@ from torch.testing._internal.two_tensor import TwoTensor
 
 class Tagged(torch.Tensor):
     """A subclass with storage of its own."""
+
+
+class Placed(torch.Tensor):
+    """Says that it is on a device, which need not be there; what it holds is on the CPU, or no tensor at all."""
+
+    held: Any
+
+    @staticmethod
+    def __new__(cls, device: str, held: Any = None) -> Placed:
+        made: Placed = torch.Tensor._make_wrapper_subclass(cls, (2,), device=torch.device(device))
+        made.held = held
+        return made
+
+    def __tensor_flatten__(self) -> tuple[list[str], None]:
+        return ["held"], None
+
+    @classmethod
+    def __torch_dispatch__(cls, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
+        assert operation is torch.ops.aten.detach.default
+        return args[0]
 
 
 def _dense(last: float, dtype: torch.dtype = torch.float32) -> torch.Tensor:

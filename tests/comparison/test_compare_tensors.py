@@ -13,7 +13,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tensor_kinds import KINDS, ONE, OTHER, Tagged, make
+from tensor_kinds import KINDS, ONE, OTHER, Placed, Tagged, make
 from torch import nn
 
 from pytest_ckpt.comparison import Mismatch, compare
@@ -177,6 +177,17 @@ WORDS: dict[str, tuple[torch.Tensor, torch.Tensor, tuple[str, str, str, str]]] =
         torch.ones(1),
         ("value", "context, a, b", "data", "made of other parts"),
     ),
+    "part of a wrapper that is no tensor": (Placed("cpu", 1), Placed("cpu", 2), ("value", "1", "2", "held")),
+    "part of a wrapper that is a tensor after loading": (
+        Placed("cpu", None),
+        Placed("cpu", torch.ones(3)),
+        ("value", "None", "float32 (3,)", "held"),
+    ),
+    "part of a wrapper that was a tensor": (
+        Placed("cpu", torch.ones(3)),
+        Placed("cpu", None),
+        ("value", "float32 (3,)", "None", "held"),
+    ),
     "plain and nested": (torch.ones(3), make("nested"), ("layout", "float32 (3,)", "float32 (nested)", "")),
     "nested and plain": (make("nested"), torch.ones(3), ("layout", "float32 (nested)", "float32 (3,)", "")),
     "nested sizes": (
@@ -279,6 +290,20 @@ def test_strides_of_single_elements_say_nothing() -> None:
     assert not compare(torch.ones(1, 3), torch.ones(3, 1).t())
     assert not compare(torch.ones(1, 1), torch.ones(2, 2)[:1, :1])
     assert not compare(torch.ones(4, 1, 3).permute(2, 1, 0), torch.ones(4, 3).t().unsqueeze(1))
+
+
+def test_strides_of_no_elements_say_nothing() -> None:
+    assert not compare(torch.ones(0, 2, 3), torch.ones(0, 3, 2).transpose(1, 2))
+
+
+def test_another_device_is_a_trait() -> None:
+    here, there = Placed("cuda:0"), Placed("cuda:1")
+
+    found = only(here, there, traits=True)
+
+    assert (found.kind, found.path, found.expected, found.actual) == ("device", "w", "cuda:0", "cuda:1")
+    assert not compare(here, there, traits=False)
+    assert not compare(here, Placed("cuda:0"))
 
 
 def test_the_default_device_does_not_matter() -> None:

@@ -12,7 +12,9 @@ import functools
 import math
 import pickle
 import struct
+from array import array
 from collections import Counter, OrderedDict, deque
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -86,6 +88,14 @@ def second_function() -> None:
     """Is compared by name."""
 
 
+def function_of(module: str) -> Callable[[], None]:
+    def function() -> None:
+        """Is another object whenever it is defined."""
+
+    function.__module__ = module
+    return function
+
+
 def shown(diff: Diff) -> list[tuple[str, str, str, str]]:
     return [(m.path, m.kind, m.expected, m.actual) for m in diff]
 
@@ -108,6 +118,7 @@ SAME: dict[str, tuple[Any, Any]] = {
     "array": (np.arange(4).reshape(2, 2), np.asfortranarray(np.arange(4).reshape(2, 2))),
     "array of nan": (np.array([math.nan]), np.array([math.nan])),
     "array of objects": (objects([1], "a", None), objects([1], "a", None)),
+    "array of python's": (array("d", [math.nan]), array("d", [math.nan])),
     "array of strings": (np.array(["a"]), np.array(["a"])),
     "numpy scalar": (np.float32(1), np.float32(1)),
     "path": (Path("a"), Path("a")),
@@ -115,6 +126,7 @@ SAME: dict[str, tuple[Any, Any]] = {
     "enumeration": (Phase.MAIN, Phase(2)),
     "own number": (Whole(3), Whole(3)),
     "function": (first_function, first_function),
+    "function defined twice": (function_of("a"), function_of("a")),
     "class": (Thing, Thing),
     "partial": (functools.partial(int, base=2), functools.partial(int, base=2)),
     "dtype": (torch.float32, torch.float32),
@@ -153,6 +165,7 @@ DIFFERENT: dict[str, tuple[Any, Any, tuple[str, str, str, str]]] = {
     "own number": (Whole(3), 3, ("x", "number type", "3", "3")),
     "own numbers": (Whole(3), Whole(4), ("x", "value", "3", "4")),
     "text and bytes": ("a", b"a", ("x", "type", "'a'", "b'a'")),
+    "text that just fits": ("a" * 78, "b", ("x", "value", "'" + "a" * 78 + "'", "'b'")),
     "text": ("a" * 90, "b", ("x", "value", "'" + "a" * 76 + "...", "'b'")),
     "none": (None, 0, ("x", "type", "None", "0")),
     "tensor and number": (torch.ones(2), 1.0, ("x", "type", "float32 (2,)", "1.0")),
@@ -161,6 +174,7 @@ DIFFERENT: dict[str, tuple[Any, Any, tuple[str, str, str, str]]] = {
     "tensor and array": (torch.ones(2), np.ones(2), ("x", "type", "float32 (2,)", "numpy float64 (2,)")),
     "list and tuple": ([1], (1,), ("x", "container type", "list", "tuple")),
     "list and mapping": ([1], {0: 1}, ("x", "type", "[1]", "dict with 1 key")),
+    "list and a longer mapping": ([1], {0: 1, 1: 2}, ("x", "type", "[1]", "dict with 2 keys")),
     "shorter list": ([1, 2], [1], ("x[1]", "missing", "2", "nothing")),
     "longer tuple": ((1,), (1, 2), ("x[1]", "unexpected", "nothing", "2")),
     "shorter deque": (deque([1, 2]), deque([1]), ("x[1]", "missing", "2", "nothing")),
@@ -169,6 +183,11 @@ DIFFERENT: dict[str, tuple[Any, Any, tuple[str, str, str, str]]] = {
     "value under a number": ({0: 1}, {0: 2}, ("x[0]", "value", "1", "2")),
     "class": (Thing, Other, ("x", "value", "Thing", "Other")),
     "missing list": ({"a": [1] * 40}, {}, ("x.a", "missing", "list of 40", "nothing")),
+    "missing list that just fits": (
+        {"a": ["b" * 76]},
+        {},
+        ("x.a", "missing", "['" + "b" * 76 + "']", "nothing"),
+    ),
     "missing short list": ({"a": [1]}, {}, ("x.a", "missing", "[1]", "nothing")),
     "missing picture": ({"a": freeze(Thing(b=1))}, {}, ("x.a", "missing", "a Thing", "nothing")),
     "set": ({1}, {2}, ("x", "value", "{1}", "{2}")),
@@ -179,6 +198,16 @@ DIFFERENT: dict[str, tuple[Any, Any, tuple[str, str, str, str]]] = {
     "array zero": (np.zeros(1), -np.zeros(1), ("x", "value", "array([0.])", "array([-0.])")),
     "array and list": (np.ones(2), [1.0, 1.0], ("x", "type", "numpy float64 (2,)", "[1.0, 1.0]")),
     "array of objects": (objects(1, [2, 3]), objects(1, [2, 4]), ("x[1][1]", "value", "3", "4")),
+    "array of python's": (
+        array("d", [0.0]),
+        array("d", [-0.0]),
+        ("x", "value", "array('d', [0.0])", "array('d', [-0.0])"),
+    ),
+    "array of python's of another type": (
+        array("i", [0]),
+        array("I", [0]),
+        ("x", "value", "array('i', [0])", "array('I', [0])"),
+    ),
     "shape of objects": (
         objects(1, 2),
         objects(1, 2).reshape(2, 1),
@@ -191,6 +220,8 @@ DIFFERENT: dict[str, tuple[Any, Any, tuple[str, str, str, str]]] = {
     ),
     "numpy scalar": (np.float32(1), np.float32(2), ("x", "value", "np.float32(1.0)", "np.float32(2.0)")),
     "numpy and python": (np.float64(1), 1.0, ("x", "number type", "np.float64(1.0)", "1.0")),
+    "another numpy and python": (np.float32(1), 1.0, ("x", "number type", "np.float32(1.0)", "1.0")),
+    "array of one and python": (np.ones(1), 1.0, ("x", "type", "array([1.])", "1.0")),
     "path": (PurePosixPath("a"), PurePosixPath("b"), ("x", "value", "PurePosixPath('a')", "PurePosixPath('b')")),
     "date": (
         datetime.date(2020, 1, 1),
@@ -203,6 +234,16 @@ DIFFERENT: dict[str, tuple[Any, Any, tuple[str, str, str, str]]] = {
         first_function,
         second_function,
         ("x", "value", "<function first_function>", "<function second_function>"),
+    ),
+    "functions of one name in two modules": (
+        function_of("a"),
+        function_of("b"),
+        ("x", "value", "<function function_of.<locals>.function>", "<function function_of.<locals>.function>"),
+    ),
+    "methods of a builtin": (
+        str.lower,
+        str.upper,
+        ("x", "value", "<method 'lower' of 'str' objects>", "<method 'upper' of 'str' objects>"),
     ),
     "partial": (
         functools.partial(int, base=2),
@@ -238,6 +279,7 @@ def test_what_is_different(name: str) -> None:
     diff = compare({"x": saved}, {"x": loaded})
 
     assert [tuple(text.replace(f"{__name__}.", "") for text in texts) for texts in shown(diff)] == [expected]
+    assert diff.mismatches[0].detail == ("the same number in other bits" if name == "nan payload" else "")
     assert compare({"x": loaded}, {"x": saved})
 
 
@@ -266,15 +308,15 @@ def test_every_mismatch_is_collected_in_order() -> None:
 
 
 def test_a_missing_branch_tells_whether_tensors_were_in_it() -> None:
-    diff = compare({"a": {"b": {"c": torch.ones(1)}}, "d": {"e": 1}, "f": np.ones(1)}, {})
+    diff = compare({"a": {"b": {"c": torch.ones(1)}}, "d": {"e": 1}, "f": np.ones(1), "g": np.float32(1)}, {})
 
-    assert [(m.path, m.tensor) for m in diff] == [("a", True), ("d", False), ("f", True)]
+    assert [(m.path, m.tensor) for m in diff] == [("a", True), ("d", False), ("f", True), ("g", False)]
 
 
 def test_leaves_are_counted() -> None:
     state = {"a": [1, 2.0, "x", None], "b": torch.ones(3), "c": np.ones(3), "d": {1}, "e": Thing(f=1, g=[])}
 
-    assert compare(state, freeze(state)).compared > 7
+    assert compare(state, freeze(state)).compared == 8
     assert compare({"a": [1, 2.0, "x", None], "b": torch.ones(3)}, {"a": [1, 2.0, "x", None]}).compared == 4
 
 
@@ -291,6 +333,10 @@ def test_cycles_end() -> None:
 
     assert not compare(loop(1), loop(1))
     assert shown(compare(loop(1), loop(2))) == [("[0]", "value", "1", "2")]
+    ring: list[Any] = []
+    ring.append(ring)
+    assert [m.path for m in compare([[1]], ring)] == ["[0][0]"]
+    assert [m.path for m in compare(ring, [[1]])] == ["[0][0]"]
     assert not compare(thing(1), thing(1))
     assert [m.path for m in compare({"x": thing(1)}, {"x": thing(2)})] == ["x.value"]
 
@@ -315,7 +361,7 @@ def test_containers_that_cannot_be_compared_are_compared_by_what_they_show() -> 
 
         __hash__ = object.__hash__
 
-    a, same, b = Odd("a at 0x7f01"), Odd("a at 0x7f02"), Odd("b")
+    a, same, b = Odd("a at 0x7f01"), Odd("a at 0x7FA2"), Odd("b")
 
     assert not compare({"x": a}, {"x": same})
     assert shown(compare({"x": a}, {"x": b})) == [("x", "value", "a", "b")]
@@ -354,6 +400,13 @@ def test_captured_runs_are_compared_with_traits_sharing_and_hidden_state() -> No
         "model.training[itself]",
     } <= paths
     assert not compare(tree(True), tree(True))
+
+
+def test_a_captured_run_is_not_what_holds_the_same() -> None:
+    tree = capture(nn.Linear(1, 1))
+
+    assert [(m.path, m.kind) for m in compare(tree, tree.state)] == [("", "type")]
+    assert [(m.path, m.kind) for m in compare(tree.state, tree)] == [("", "type")]
 
 
 def test_pictures_of_lazy_parameters_are_equal() -> None:

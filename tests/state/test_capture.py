@@ -321,12 +321,28 @@ def test_a_random_generator_is_a_component(kind: str) -> None:
     assert compare(before, capture({"rng": generator}).state)
 
 
+class Half:
+    """Can be saved, but not loaded."""
+
+    def state_dict(self) -> State:
+        return {}
+
+
+class Touchy:
+    """Refuses to be asked for what it has not."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+
 def test_what_is_stateful() -> None:
     assert is_stateful(Counter())
     assert not is_stateful(Counter)
     assert not is_stateful({"state_dict": 1})
     assert not is_stateful(3)
     assert not is_stateful(np.ones(3))
+    assert not is_stateful(Half())
+    assert not is_stateful(Touchy())
 
 
 def test_tensors_and_containers_stand_for_themselves() -> None:
@@ -338,6 +354,12 @@ def test_tensors_and_containers_stand_for_themselves() -> None:
     components["step"].add_(1)  # type: ignore[attr-defined]
     components["losses"].append(3.0)  # type: ignore[attr-defined]
     assert (before.state["step"].item(), before.state["losses"]) == (3, [1.0, 2.0])
+
+
+def test_the_state_dict_of_an_optimizer_is_a_mapping_like_any_other() -> None:
+    state_dict = torch.optim.SGD([torch.ones(1)], lr=0.1).state_dict()
+
+    assert capture({"kept": state_dict}).state == {"kept": state_dict}
 
 
 def test_a_component_without_state_is_refused() -> None:

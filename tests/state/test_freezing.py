@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple
+from xml.etree.ElementTree import QName
 
 import numpy as np
 import pytest
@@ -52,6 +53,10 @@ class Phase(enum.Enum):
 
 class Mode(str, enum.Enum):  # noqa: UP042 - as projects spell it
     TRAIN = "train"
+
+
+class Nothing:
+    """Has no attributes that could change."""
 
 
 class Name(str):
@@ -123,6 +128,7 @@ def test_other_mappings_and_tuples_become_plain_ones() -> None:
     [
         Path("a/b"),
         datetime.date(2020, 2, 29),
+        QName("of a module with a dotted name"),
         Phase.WARMUP,
         Mode.TRAIN,
         Name("resnet"),
@@ -132,6 +138,7 @@ def test_other_mappings_and_tuples_become_plain_ones() -> None:
         torch.float16,
         torch.device("meta"),
         torch.strided,
+        Nothing(),
         None,
         b"bytes",
     ],
@@ -149,6 +156,12 @@ def test_an_object_is_its_attributes() -> None:
     assert (frozen.kind, list(frozen.attributes)) == ("SlottedBelow", ["right", "left"])
     assert frozen.attributes["left"].kind == "Thing"
     assert frozen.attributes["left"].attributes["value"].tolist() == [1, 1]
+
+
+def test_a_generator_is_its_state() -> None:
+    state = random.Random(3).getstate()
+
+    assert freeze(random.Random(3)) == ObjectPicture(kind="Random", attributes={"state": state})
 
 
 def test_a_frozen_copy_can_be_frozen_again() -> None:
@@ -182,6 +195,15 @@ def test_a_single_slot_may_be_a_string() -> None:
     assert object_attributes(thing) == {"value": 4}
 
 
+def test_what_python_keeps_of_a_function_is_no_attribute() -> None:
+    def function() -> None:
+        """Has a closure, globals and a name, which are no state."""
+
+    function.calls = 1  # type: ignore[attr-defined]
+
+    assert object_attributes(function) == {"calls": 1}
+
+
 def test_cycles_end() -> None:
     thing = Thing(None)
     thing.value = [thing]
@@ -190,6 +212,9 @@ def test_cycles_end() -> None:
 
     assert freeze(thing) == ObjectPicture(kind="Thing", attributes={"value": ["<Thing again>"]})
     assert freeze(loop) == [1, {"again": "<list again>"}]
+    queue: deque[Any] = deque()
+    queue.append(queue)
+    assert freeze(queue) == deque(["<deque again>"])
 
 
 def test_what_is_shared_is_not_a_cycle() -> None:
@@ -234,5 +259,6 @@ def test_the_state_of_random_generators() -> None:
     assert generator_state(random.Random(3)) == random.Random(3).getstate()
     assert generator_state(new) == new.bit_generator.state
     assert generator_state(legacy)[0] == "MT19937"
+    assert generator_state(random.SystemRandom()) is None
     assert generator_state(np.ones(1)) is None
     assert generator_state(Thing(1)) is None

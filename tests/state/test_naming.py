@@ -44,6 +44,18 @@ def test_what_has_parameter_groups_is_like_an_optimizer(groups: Any, expected: b
     assert is_optimizer_like(Wrapped(groups)) is expected
 
 
+class Touchy:
+    """Refuses to be asked for what it has not."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+
+@pytest.mark.parametrize("component", [{}, Touchy()], ids=["mapping", "touchy"])
+def test_what_has_no_groups_is_not_like_an_optimizer(component: Any) -> None:
+    assert not is_optimizer_like(component)
+
+
 def test_names_stand_in_brackets() -> None:
     model = nn.Sequential(nn.Linear(1, 1))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
@@ -75,3 +87,19 @@ def test_a_state_dict_of_another_form_is_left_alone() -> None:
 
     for state_dict in forms:
         assert named_optimizer_state(optimizer, state_dict, {}) == state_dict
+
+
+def test_what_an_optimizer_saves_of_some_parameters_only_is_named_as_far_as_it_goes() -> None:
+    weight, bias, other = (nn.Parameter(torch.ones(1)) for _ in range(3))
+    live = Wrapped([{"params": [weight, bias]}, {"params": []}, {"params": [other]}])
+    state_dict = {
+        "state": {0: {"step": 1}, 7: {"step": 2}},
+        "param_groups": [{"params": [0]}, {"params": [7], "lr": 0.1}, {"lr": 0.2}],
+    }
+
+    assert named_optimizer_state(live, state_dict, {id(weight): "weight"}) == {
+        "state": {"weight": {"step": 1}, 7: {"step": 2}},
+        "param_groups": [{"params": ["weight"]}, {"params": ["7"], "lr": 0.1}, {"params": [], "lr": 0.2}],
+    }
+    fewer = {"state": {}, "param_groups": [{"params": [0]}]}
+    assert named_optimizer_state(live, fewer, {}) == {"state": {}, "param_groups": [{"params": ["#0"]}]}

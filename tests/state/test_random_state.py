@@ -109,6 +109,40 @@ def test_reading_does_not_draw() -> None:
     assert not compare(first, get_random_state())
 
 
+def test_numpys_words_are_whole_numbers() -> None:
+    assert get_random_state()["numpy"]["keys"].dtype is torch.int64
+
+
+def test_every_accelerator_has_a_state_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made-up ones: what is read under a name is written back to the accelerator of that name."""
+    cuda, mps = {0: torch.tensor([1]), 1: torch.tensor([2])}, [torch.tensor([3])]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: len(cuda))
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda index: cuda[index])
+    monkeypatch.setattr(
+        torch.cuda, "set_rng_state", lambda state, device: cuda.update({torch.device(device).index: state})
+    )
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch.mps, "get_rng_state", lambda: mps[-1])
+    monkeypatch.setattr(torch.mps, "set_rng_state", mps.append)
+
+    state = get_random_state()
+    assert [state[name].item() for name in ("cuda:0", "cuda:1", "mps")] == [1, 2, 3]
+
+    set_random_state({"cuda:1": torch.tensor([5]), "mps": torch.tensor([6])})
+    assert ([state.item() for state in cuda.values()], mps[-1].item()) == ([1, 5], 6)
+
+
+def test_a_seed_reaches_accelerators(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds: list[int] = []
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(torch, "manual_seed", seeds.append)
+
+    seed_everything(3)
+
+    assert seeds == [3]
+
+
 def test_numpy_is_not_imported_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "numpy")
 

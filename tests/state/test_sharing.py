@@ -34,6 +34,17 @@ def test_views_share_wherever_they_begin() -> None:
     }
 
 
+def test_a_buffer_with_two_names_is_one_object() -> None:
+    table = torch.ones(2)
+
+    assert groups(model=holding(one=table, two=table)) == {
+        "model.one storage": ("model.two",),
+        "model.two storage": ("model.one",),
+        "model.one object": ("model.two",),
+        "model.two object": ("model.one",),
+    }
+
+
 def test_sharing_is_seen_across_components() -> None:
     model = nn.Linear(1, 1, bias=False)
 
