@@ -80,12 +80,12 @@ def _sentence(
     name = next((n for n in components if cause == n or cause.startswith((f"{n}.", f"{n}["))), None)
     if mismatch is not None and "rounded to " in mismatch.detail:
         return f"{mismatch.path} was {mismatch.detail[mismatch.detail.index('rounded to ') :]}: write it as it is."
+    if mismatch is not None and mismatch.kind == "sharing":
+        return _sharing_sentence(cause, mismatch)
     if mismatch is not None and leads_to_files(mismatch):
         return f"Put what {cause} leads to into the checkpoint: what lies there stays behind ({mismatch.expected})."
     if name is None:
         return f"Put {cause} into the checkpoint and restore it in load."
-    if mismatch is not None and mismatch.kind == "sharing":
-        return f"Let load put {cause} back as it was: {mismatch.expected} before, {mismatch.actual} after loading."
     if cause.endswith(".requires_grad"):
         return f"Freeze and unfreeze in load as training had done by then: {cause} changed."
     if cause != name and not declared(cause):
@@ -108,6 +108,19 @@ def _sentence(
         return _module_sentence(cause, name)
     return f"Save {name}.state_dict() and give it to {name}.load_state_dict() in load" + (
         ", after the model is restored and on its final device." if components[name] == "optimizer" else "."
+    )
+
+
+def _sharing_sentence(cause: str, mismatch: Mismatch) -> str:
+    if "param_groups" in mismatch.expected:
+        # torch.optim.Optimizer.load_state_dict replaces the dicts.
+        return f"Loading an optimizer makes new groups: look them up where they are used, since {cause} is an old one."
+    if mismatch.expected.startswith("the same"):
+        return f"Let {cause} be {mismatch.expected} after loading, too: it is {mismatch.actual}."
+    if mismatch.actual.startswith("shares"):
+        return f"Let load put a copy into {cause}: after loading it {mismatch.actual}, and follows the live model."
+    return (
+        f"Set a copy aside (copy.deepcopy) where {cause} is filled: it {mismatch.expected}, and follows the live model."
     )
 
 
