@@ -166,7 +166,8 @@ def check_outputs_are_restored(evidence: Evidence) -> Outcome:
     if found is None:
         return outcome(evidence, name, status="skipped", summary="The run has no predict=.")
     if found.failure is not None and found.failure.stage == AFTER_LOADING:
-        summary = f"The saved run predicts; saved after {count_of_steps(found.at)} and loaded, {found.failure}"
+        steps = count_of_steps(found.at)
+        summary = f"The saved run predicts, the loaded one does not, saved after {steps}: {found.failure}"
         return outcome(evidence, name, status="fail", summary=summary, details=found.failure.where)
     if found.failure is not None:
         return not_reached(evidence, name, found.failure)
