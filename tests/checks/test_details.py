@@ -1,0 +1,183 @@
+"""What a report says beyond its first lines: how much came back, what is to blame, and what else happened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_program import Program, factory
+
+from pytest_ckpt import Outcome, TrainingRun, UsageError, check_training_run
+from pytest_ckpt.checks.registry import get_check
+
+
+def outcome_of(make_run: Any, check: str, **options: Any) -> Outcome:
+    return check_training_run(make_run, select=[check], raise_on_failure=False, **options)[check]
+
+
+class Layers:
+    """As many weights as asked for, all of which move; load brings some of them back."""
+
+    def __init__(self, count: int, restored: int) -> None:
+        self.model = torch.nn.ParameterList([torch.nn.Parameter(torch.rand(2)) for _ in range(count)])
+        self.restored = restored
+
+    def step(self, i: int) -> float:
+        with torch.no_grad():
+            for parameter in self.model:
+                parameter += 1
+        return float(i)
+
+    def save(self, path: Path) -> None:
+        torch.save(self.model.state_dict(), path)
+
+    def load(self, path: Path) -> None:
+        kept = dict(list(torch.load(path).items())[: self.restored])
+        self.model.load_state_dict(kept, strict=False)
+
+
+def layers(count: int, restored: int) -> Any:
+    def make_run() -> TrainingRun:
+        made = Layers(count, restored)
+        return TrainingRun(components={"model": made.model}, step=made.step, save=made.save, load=made.load)
+
+    return make_run
+
+
+@pytest.mark.parametrize(
+    ("count", "restored", "sentence"),
+    [
+        (4, 0, "None of the 4 tensors of model came back."),
+        (4, 1, "Only 1 of the 4 tensors of model came back."),
+        (5, 2, "Only 2 of the 5 tensors of model came back."),
+        (2, 0, "None of the 2 tensors of model came back."),
+    ],
+)
+def test_most_of_a_model_is_lost(count: int, restored: int, sentence: str) -> None:
+    outcome = outcome_of(layers(count, restored), "state_is_restored", steps=2)
+
+    assert outcome.status == "fail"
+    assert outcome.details[-1] == sentence
+
+
+@pytest.mark.parametrize(("count", "restored"), [(4, 2), (4, 3), (1, 0)])
+def test_where_half_of_a_model_is_back_its_tensors_say_enough(count: int, restored: int) -> None:
+    outcome = outcome_of(layers(count, restored), "state_is_restored", steps=2, at=[1])
+
+    assert outcome.status == "fail"
+    assert outcome.details == ()
+
+
+def test_the_causes_of_a_loss_are_components() -> None:
+    outcome = outcome_of(layers(3, 1), "state_is_restored", steps=2)
+
+    assert outcome.causes == ("model",)
+    assert [mismatch.path for mismatch in outcome.mismatches] == ["model.1", "model.2"]
+
+
+@pytest.mark.parametrize(
+    ("lost", "beginning"),
+    [(19, "Check that load gives model.0 to model.load_state_dict("), (20, "Save model.state_dict() and give it to ")],
+)
+def test_many_tensors_are_one_loss(lost: int, beginning: str) -> None:
+    assert outcome_of(layers(lost, 0), "state_is_restored", steps=2).advice.startswith(beginning)
+
+
+class RefusesToBeSavedOver(Program):
+    """The second save leaves half a file."""
+
+    def save(self, path: Path) -> None:
+        if path.exists():
+            path.write_bytes(path.read_bytes()[:10])
+        else:
+            super().save(path)
+
+
+def test_a_checkpoint_that_a_second_save_breaks() -> None:
+    outcome = outcome_of(factory(RefusesToBeSavedOver), "saving_again_replaces_the_checkpoint", steps=3)
+
+    assert outcome.status == "fail"
+    assert outcome.summary.startswith(
+        "Saved after 2 steps over the checkpoint saved after 1 step, it cannot be used: load(path) raised "
+    )
+    assert outcome.causes == ()
+    assert any("tiny_program.py" in line for line in outcome.details)
+
+
+class Appends(Program):
+    def save(self, path: Path) -> None:
+        super().save(path)
+        with path.with_suffix(".log").open("a") as file:
+            print(self.count, file=file)
+
+    def load(self, path: Path) -> None:
+        super().load(path)
+        self.count = int(path.with_suffix(".log").read_text().splitlines()[0])
+
+
+def test_what_an_earlier_checkpoint_spoils_is_the_cause() -> None:
+    outcome = outcome_of(factory(Appends), "saving_again_replaces_the_checkpoint", steps=3)
+
+    assert outcome.causes == ("Appends.count",)
+    assert [mismatch.path for mismatch in outcome.mismatches] == ["output"]
+
+
+class SavesInPlace(Program):
+    """A save that leaves its mark on nine attributes, of which the last tensors are trained on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.marks = [0] * 9
+
+    def step(self, i: int) -> float:
+        loss = super().step(i)
+        if self.marks[0]:
+            with torch.no_grad():
+                self.model.weight += 1
+        return loss
+
+    def save(self, path: Path) -> None:
+        super().save(path)
+        for index in range(9):
+            setattr(self, f"mark_{index}", 1)
+        self.marks[0] = 1
+
+
+def test_what_a_save_changes_is_listed_and_to_blame() -> None:
+    outcome = outcome_of(factory(SavesInPlace), "saving_changes_nothing", steps=3)
+
+    assert outcome.status == "fail"
+    assert outcome.summary == "A run that saves trains differently from one that never saves: they part at step(1)."
+    assert len(outcome.details) == 6
+    assert len(outcome.causes) == 10
+    assert "SavesInPlace.marks[0]" in outcome.causes
+
+
+class ChangesTheEnd(Program):
+    """The last save moves a weight that no later step reports."""
+
+    def save(self, path: Path) -> None:
+        super().save(path)
+        if self.count == 2:
+            with torch.no_grad():
+                self.model.weight += 1
+
+    def step(self, i: int) -> float:
+        super().step(i)
+        return 0.0
+
+
+def test_a_save_that_changes_only_the_end() -> None:
+    outcome = outcome_of(factory(ChangesTheEnd), "saving_changes_nothing", steps=3)
+
+    assert outcome.summary == (
+        "A run that saves trains differently from one that never saves: they end in different states."
+    )
+
+
+def test_a_check_is_found_by_its_name_and_a_close_one_is_suggested() -> None:
+    assert get_check("resume_is_exact").name == "resume_is_exact"
+    with pytest.raises(UsageError, match=r"No check is called 'resume_is_exac'. Did you mean 'resume_is_exact'\?"):
+        get_check("resume_is_exac")
