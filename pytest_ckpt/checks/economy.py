@@ -24,7 +24,7 @@ def check_every_component_is_needed(evidence: Evidence) -> Outcome:
         return outcome(evidence, name, status="skipped", summary="The run has no step=, so it cannot train on.")
     if (failure := evidence.interruption.failure) is not None:
         return not_reached(evidence, name, failure)
-    found = evidence.needs
+    found = evidence.all_needs
     if found.stopped:
         return outcome(evidence, name, status="skipped", summary=f"The run cannot be taken apart: {found.stopped}.")
     table = _table(found.components, found.hidden)

@@ -157,10 +157,18 @@ class Evidence:
 
     @cached_property
     def needs(self) -> Needs:
-        """What a resumed run needs of its checkpoint; nothing is known where the run cannot be taken apart."""
+        """What a resumed run needs of its checkpoint beside its models and their optimizers, which it surely needs."""
+        return self._needs(tuple(name for name, kind in self.kinds.items() if kind not in ("module", "optimizer")))
+
+    @cached_property
+    def all_needs(self) -> Needs:
+        """What a resumed run needs of its checkpoint."""
+        return self._needs(tuple(self.kinds))
+
+    def _needs(self, names: tuple[str, ...]) -> Needs:
         try:
             with workspace() as directory:
-                return find_needs(self.plan, directory)
+                return find_needs(self.plan, directory, names)
         except Exception as error:  # Worth a note at most: the project's code is called in an unusual order here.
             return Needs(at=self.plan.at[0], stopped=f"{type(error).__name__}: {error}")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -45,7 +45,7 @@ class Needs:
 
     Attributes:
         at: Training steps before saving.
-        components: One entry per component.
+        components: One entry per component that was taken away.
         following: Weights that training sets aside and that follow the live model; load restores copies of them.
         hidden: Paths of state that training changes and loading does not bring back; gradients aside.
         cut: How many objects were not looked at.
@@ -60,19 +60,20 @@ class Needs:
     stopped: str = ""
 
 
-def find_needs(plan: Plan, directory: Path) -> Needs:
+def find_needs(plan: Plan, directory: Path, names: Iterable[str]) -> Needs:
     """Take one component after the other away from a run that has loaded, and look for what was not saved.
 
     Args:
         plan: What to run; the checkpoint in the middle of its ``at`` is loaded once for each component.
         directory: An empty directory for the checkpoint.
+        names: The components to take away.
 
     Raises:
         CallFailed: If the run cannot be trained or saved.
     """
     at = plan.at[len(plan.at) // 2]
     saved = save_on_the_way(replace(plan, at=(at,)), directory)
-    needs = [_need_of(plan, saved, at, name) for name in saved.trees[at].state]
+    needs = [_need_of(plan, saved, at, name) for name in names]
     return replace(_beside_the_components(plan, saved.paths[at], at), components=tuple(needs))
 
 
