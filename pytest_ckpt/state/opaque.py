@@ -13,41 +13,51 @@ from pytest_ckpt.state.freezing import freeze, object_attributes
 __all__ = ["position_of"]
 
 
-def position_of(thing: Any) -> Any:
+def position_of(thing: Any, _open: tuple[int, ...] = ()) -> Any:
     """Return a value that differs when two things of one kind stand at different places.
 
     A generator's line and plain locals, the offset of a file, what a builtin iterator pickles as, an object's
-    attributes and what its C type shows.
+    attributes and what its C type shows. An iterator that is met again inside itself becomes its class name.
     """
+    if id(thing) in _open:  # such as an iterator that draws from a generator method of its own
+        return f"<{type(thing).__qualname__} again>"
+    within = (*_open, id(thing))
     if isinstance(thing, GeneratorType):
-        return _generator_position(thing)
-    if hasattr(thing, "fileno") and hasattr(thing, "tell"):
+        return _generator_position(thing, within)
+    if _is_file(thing):
         return {"offset": _offset(thing)}
     if attributes := object_attributes(thing):
-        return _plain(attributes)
+        return _plain(attributes, within)
     if not hasattr(thing, "__next__"):
         return dict(_members(thing))
     try:
         _, arguments, *state = thing.__reduce__()
     except Exception:  # an iterator that does not let itself be pickled
         return dict(_members(thing))
-    inner = [position_of(item) if hasattr(item, "__next__") else freeze(item) for item in arguments]
+    inner = [position_of(item, within) if hasattr(item, "__next__") else freeze(item) for item in arguments]
     return {"of": inner, "position": freeze(state)}
 
 
-def _generator_position(generator: GeneratorType[Any, Any, Any]) -> Any:
+def _is_file(thing: Any) -> bool:
+    try:
+        return hasattr(thing, "fileno") and hasattr(thing, "tell")
+    except Exception:  # a __getattr__ that raises something else than AttributeError
+        return False
+
+
+def _generator_position(generator: GeneratorType[Any, Any, Any], within: tuple[int, ...]) -> Any:
     frame = generator.gi_frame
     if frame is None:
         return "finished"
-    parts = _plain(frame.f_locals)
+    parts = _plain(frame.f_locals, within)
     if hasattr(generator.gi_yieldfrom, "__next__"):
-        parts["yield from"] = position_of(generator.gi_yieldfrom)
+        parts["yield from"] = position_of(generator.gi_yieldfrom, within)
     return {**parts, "position": frame.f_lasti}
 
 
-def _plain(attributes: dict[str, Any]) -> dict[str, Any]:
+def _plain(attributes: dict[str, Any], within: tuple[int, ...]) -> dict[str, Any]:
     plain = {name: freeze(item) for name, item in attributes.items() if is_value(item) or isinstance(item, list)}
-    return plain | {name: position_of(item) for name, item in attributes.items() if hasattr(item, "__next__")}
+    return plain | {name: position_of(item, within) for name, item in attributes.items() if hasattr(item, "__next__")}
 
 
 def _offset(file: Any) -> int | None:

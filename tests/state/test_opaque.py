@@ -151,3 +151,48 @@ def test_an_iterator_that_does_not_pickle_is_what_its_type_shows() -> None:
     with mmap.mmap(-1, 8) as memory:
         memory.seek(3)
         assert position_of(memory) == {"closed": False}
+
+
+class Stream:
+    """An iterator that draws from a generator method of its own, and knows a partner that is an iterator, too."""
+
+    def __init__(self) -> None:
+        self.drawn = 0
+        self.partner = self
+        self.source = self.generate()
+
+    def generate(self) -> Iterator[int]:
+        while True:
+            self.drawn += 1
+            yield self.drawn
+
+    def __iter__(self) -> Iterator[int]:
+        return self
+
+    def __next__(self) -> int:
+        return next(self.source)
+
+
+def test_an_iterator_that_leads_back_to_itself_has_a_position() -> None:
+    stream = Stream()
+    next(stream)
+    first = position_of(stream)
+    next(stream)
+
+    assert first["partner"] == "<Stream again>"
+    assert first["source"]["self"] == "<Stream again>"
+    assert (first["drawn"], position_of(stream)["drawn"]) == (1, 2)
+
+
+def test_an_iterator_that_refuses_to_be_asked_has_a_position() -> None:
+    class Connection:
+        def __init__(self) -> None:
+            self.sent = 3
+
+        def __getattr__(self, name: str) -> Any:
+            raise RuntimeError(f"not connected, no {name}")
+
+        def __next__(self) -> int:
+            return 0
+
+    assert position_of(Connection()) == {"sent": 3}
