@@ -76,10 +76,13 @@ def foreign_frames_only(function: Callable[[], _Result]) -> _Result:
 
 
 def _foreign(traceback: TracebackType | None) -> TracebackType | None:
-    if traceback is None:
-        return None
-    rest = _foreign(traceback.tb_next)
-    file = traceback.tb_frame.f_code.co_filename
-    if file in _PASSED_THROUGH or Path(file).is_relative_to(PACKAGE):
-        return rest
-    return TracebackType(rest, traceback.tb_frame, traceback.tb_lasti, traceback.tb_lineno)
+    entries = []
+    while traceback is not None:  # A loop: what ran out of recursion is as long as recursion can be.
+        entries.append(traceback)
+        traceback = traceback.tb_next
+    rest = None
+    for entry in reversed(entries):
+        file = entry.tb_frame.f_code.co_filename
+        if file not in _PASSED_THROUGH and not Path(file).is_relative_to(PACKAGE):
+            rest = TracebackType(rest, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    return rest

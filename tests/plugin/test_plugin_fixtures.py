@@ -331,6 +331,18 @@ def test_bad_input_is_told_in_the_test(
     result.stdout.no_fnmatch_line("*pytest_ckpt/*")
 
 
+def test_run_that_recurses_without_end_fails_with_frames_of_its_own(
+    project: pytest.Pytester, run_pytest: Callable[..., pytest.RunResult]
+) -> None:
+    write_test(project, "def make_run():\n    return make_run()\nckpt.check(make_run)")
+
+    result = run_pytest()
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["E   RecursionError: *"])
+    result.stdout.no_fnmatch_line("*pytest_ckpt/*")
+
+
 def test_misspelt_keyword_of_the_marker_is_told_whatever_the_test_uses(
     project: pytest.Pytester, run_pytest: Callable[..., pytest.RunResult]
 ) -> None:
