@@ -86,11 +86,11 @@ def _watching() -> Iterator[list[tuple[str, Any, Any]]]:
         build_scheduler(self, optimizer, *args, **options)
         events.append(("built", self, optimizer))
 
-    def loaded(self: torch.optim.Optimizer, state: Any) -> None:
-        load_optimizer(self, state)
+    def loaded(self: torch.optim.Optimizer, *args: Any, **options: Any) -> None:
+        load_optimizer(self, *args, **options)
         events.append(("loaded", self, self))
 
-    LRScheduler.__init__, torch.optim.Optimizer.load_state_dict = built, loaded  # type: ignore[assignment, method-assign]
+    LRScheduler.__init__, torch.optim.Optimizer.load_state_dict = built, loaded  # type: ignore[method-assign]
     try:
         yield events
     finally:

@@ -64,6 +64,13 @@ class BuildsTheScheduleLast(Trainer):
         self.scheduler.load_state_dict(scheduler)
 
 
+class LoadsByKeyword(Trainer):
+    def resume(self, optimizer: Any, scheduler: Any) -> None:
+        self.optimizer.load_state_dict(state_dict=optimizer)
+        self.scheduler = self.schedule(self.optimizer)
+        self.scheduler.load_state_dict(state_dict=scheduler)
+
+
 class BuildsTheOptimizerAgain(Trainer):
     def resume(self, optimizer: Any, scheduler: Any) -> None:
         self.optimizer = self.make_optimizer()
@@ -109,8 +116,11 @@ def test_a_right_order_passes(trainer: type[Trainer], schedule: str) -> None:
 
 @every_schedule
 @pytest.mark.parametrize("check", ["state_is_restored", "resume_is_exact"])
-def test_a_schedule_that_is_built_after_the_optimizer_was_loaded(schedule: str, check: str) -> None:
-    outcome = outcome_of(BuildsTheScheduleLast, schedule, check)
+@pytest.mark.parametrize("trainer", [BuildsTheScheduleLast, LoadsByKeyword])
+def test_a_schedule_that_is_built_after_the_optimizer_was_loaded(
+    trainer: type[Trainer], schedule: str, check: str
+) -> None:
+    outcome = outcome_of(trainer, schedule, check)
 
     what = f"load builds a {schedule} after it has loaded the optimizer: building one sets the learning rate anew."
     assert outcome.status == "fail"
