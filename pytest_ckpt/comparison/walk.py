@@ -200,7 +200,7 @@ def _bits(value: float | complex) -> bytes:
 
 
 def _double(value: float) -> torch.Tensor:
-    return torch.tensor(value, dtype=torch.float64)
+    return torch.tensor(value, dtype=torch.float64, device="cpu")  # whatever the default device
 
 
 def _is_number(value: Any) -> bool:

@@ -412,3 +412,10 @@ def test_a_captured_run_is_not_what_holds_the_same() -> None:
 def test_pictures_of_lazy_parameters_are_equal() -> None:
     assert not compare(capture(nn.LazyLinear(2)), capture(nn.LazyLinear(2)))
     assert compare(ObjectPicture(kind="A", attributes={}), ObjectPicture(kind="B", attributes={}))
+
+
+def test_numbers_are_compared_whatever_the_default_device() -> None:
+    with torch.device("meta"):
+        (mismatch,) = compare({"lr": 0.1}, {"lr": 0.10000000149011612})
+
+    assert mismatch.detail == "rounded to float32"
