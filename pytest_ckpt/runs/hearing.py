@@ -83,11 +83,13 @@ def _holds_tensor(value: Any) -> bool:
 @contextlib.contextmanager
 def listening() -> Iterator[Heard]:
     """Hear what the body says instead of letting it be shown: warnings, logs from WARNING on, and prints."""
-    heard, printed = Heard(), io.StringIO()
+    heard = Heard()
+    # With a buffer, as the real ones have, for those who write bytes.
+    printed = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="replace", write_through=True)
 
     def note(logger: logging.Logger, record: logging.LogRecord) -> None:
         if record.levelno >= logging.WARNING:
-            heard.lines.append(f"logged: {record.levelname}: {record.getMessage()}")
+            heard.lines.append(f"logged: {record.levelname}: {_message_of(record)}")
 
     try:
         with (
@@ -100,4 +102,12 @@ def listening() -> Iterator[Heard]:
             yield heard
     finally:
         heard.lines += [f"warned: {item.category.__name__}: {item.message}" for item in caught]
-        heard.lines += [f"printed: {line}" for line in printed.getvalue().splitlines() if line.strip()]
+        text = printed.buffer.getvalue().decode("utf-8", "replace")
+        heard.lines += [f"printed: {line}" for line in text.splitlines() if line.strip()]
+
+
+def _message_of(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception:  # Arguments that do not fit the text: no handler of logging raises because of them.
+        return str(record.msg)

@@ -43,6 +43,8 @@ def log_quietly() -> None:
         (log_quietly, "logged: ERROR: no optimizer"),
         (lambda: print("skipped w"), "printed: skipped w"),
         (lambda: print("skipped w", file=sys.stderr), "printed: skipped w"),
+        (lambda: sys.stdout.buffer.write("über w\n".encode()), "printed: über w"),
+        (lambda: logging.getLogger("a.b").warning("%d keys", "no"), "logged: WARNING: %d keys"),
     ],
 )
 def test_what_is_said_is_heard_and_not_shown(
