@@ -10,7 +10,6 @@ from pytest_ckpt.checks.judging import in_line, in_words, not_reached, outcome
 from pytest_ckpt.checks.losses import concerns_schedule, hard, is_hard
 from pytest_ckpt.checks.outcome import Outcome
 from pytest_ckpt.checks.registry import check
-from pytest_ckpt.comparison import Mismatch
 from pytest_ckpt.diagnosis import Blame, Needs, advise
 from pytest_ckpt.trips import Trip, count_of_steps
 
@@ -156,10 +155,6 @@ def _parted(evidence: Evidence, trip: Trip) -> Outcome:
         if order
         else advise(causes[:3], blame.evidence or blame.suspects, evidence.kinds, evidence.declared),
     )
-
-
-def _advice(evidence: Evidence, causes: tuple[str, ...], found: tuple[Mismatch, ...]) -> str:
-    return advise(causes, found, evidence.kinds, evidence.declared)
 
 
 def _summary(trip: Trip) -> str:

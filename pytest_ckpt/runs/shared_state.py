@@ -122,10 +122,6 @@ def _is_builtin(value: Any) -> bool:
     return type(value) in _PLAIN or type(value) is torch.Tensor
 
 
-def _value(slot: Slot) -> Any:
-    return freeze(slot.value)
-
-
 _SETTINGS = ("os.environ", "default_dtype")
 
 
