@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import queue
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import thread as pools
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -18,6 +20,7 @@ _PATIENCE_SECONDS = 0.05
 _HOLD_SECONDS = 0.25
 _WAIT_SECONDS = 30.0
 _QUIET_SECONDS = 0.1
+_WHERE_THREADS_WAIT = (threading.__file__, queue.__file__, pools.__file__)
 
 
 class BackgroundSaves:
@@ -99,7 +102,10 @@ class BackgroundSaves:
         self._gate.set()
 
     def wait(self, directory: Path) -> None:
-        """Wait until every thread has ended; workers of a pool live on, so until nothing is written either."""
+        """Wait until every thread has ended.
+
+        Workers of a pool live on: until nothing is written any more, or all of them wait for something to do.
+        """
         self.release()
         if not (self._threads or self._processes or self._commands):
             return
@@ -109,7 +115,7 @@ class BackgroundSaves:
             time.sleep(0.005)
             if (now := _listing(directory)) != seen:
                 quiet_since, seen = time.monotonic(), now
-            elif now and time.monotonic() - quiet_since > _QUIET_SECONDS + _HOLD_SECONDS:
+            elif (now or self._idle) and time.monotonic() - quiet_since > _QUIET_SECONDS + _HOLD_SECONDS:
                 break
         self._threads = [thread for thread in self._threads if thread.is_alive()]
         self._commands = [command for command in self._commands if command.poll() is None]
@@ -119,6 +125,15 @@ class BackgroundSaves:
         if any(command.poll() is None for command in self._commands):
             return True
         return any(worker.is_alive() for worker in (*self._threads, *self._processes))
+
+    @property
+    def _idle(self) -> bool:
+        """Whether nothing but threads is left, and each waits for something to do."""
+        if any(worker.is_alive() for worker in self._processes) or any(c.poll() is None for c in self._commands):
+            return False
+        frames = sys._current_frames()
+        at = [frames[thread.ident] for thread in self._threads if thread.ident in frames]
+        return all(frame.f_code.co_filename in _WHERE_THREADS_WAIT for frame in at)
 
 
 @contextmanager

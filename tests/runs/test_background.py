@@ -142,6 +142,24 @@ def test_the_worker_of_a_pool_is_held_back_and_not_waited_for(monkeypatch: pytes
     assert waited < 10
 
 
+def test_the_worker_of_a_pool_that_writes_elsewhere_is_not_waited_for(tmp_path: Path) -> None:
+    saves, folder, elsewhere = BackgroundSaves(), tmp_path / "given", tmp_path / "elsewhere"
+    folder.mkdir()
+
+    def write() -> None:
+        time.sleep(0.5)
+        elsewhere.write_text("whole")
+
+    with ThreadPoolExecutor(1) as pool:
+        with saves.watching():
+            pool.submit(write)
+        begun = time.monotonic()
+        saves.wait(folder)
+
+        assert elsewhere.read_text() == "whole"
+        assert time.monotonic() - begun < background._WAIT_SECONDS / 2
+
+
 def test_waiting_ends_although_a_thread_does_not(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(background, "_WAIT_SECONDS", 0.05)
     saves = BackgroundSaves()
