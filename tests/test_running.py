@@ -55,7 +55,7 @@ def test_a_check_that_does_not_exist() -> None:
 
     assert str(caught.value) == (
         "No check is called 'state_is_restord'. Did you mean 'state_is_restored'? There are: default, all, "
-        f"fidelity, resume, side_effects, processes, placement, strictness, durability, safety, economy, "
+        f"fidelity, resume, side_effects, strictness, economy, "
         f"{', '.join(CHECKS)}."
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -61,6 +62,10 @@ class Outcomes:
 
     items: tuple[Outcome, ...]
     name: str = ""
+
+    def __repr__(self) -> str:
+        counts = Counter(outcome.status for outcome in self.items)
+        return f"<Outcomes of {self.name or 'a run'}: {', '.join(f'{n} {status}' for status, n in counts.items())}>"
 
     def __iter__(self) -> Iterator[Outcome]:
         return iter(self.items)

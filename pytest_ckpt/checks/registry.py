@@ -110,9 +110,13 @@ def select_checks(select: Iterable[str], enabled: Mapping[str, bool] = _NOTHING)
     for word in words:
         found = {name for name, item in CHECKS.items() if _matches(word, item, enabled.get(name, item.default))}
         if not found and word not in GROUPS:
-            raise _no_check(word, ["default", "all", *GROUPS, *CHECKS])
+            raise _no_check(word, ["default", "all", *_groups(), *CHECKS])
         chosen |= {name for name in found if name == word or enabled.get(name, True)}
     return sorted((item for item in CHECKS.values() if item.name in chosen), key=lambda item: GROUPS.index(item.group))
+
+
+def _groups() -> list[str]:
+    return [group for group in GROUPS if any(item.group == group for item in CHECKS.values())]
 
 
 def _matches(word: str, item: Check, default: bool) -> bool:

@@ -135,12 +135,13 @@ def _parted(evidence: Evidence, trip: Trip) -> Outcome:
     others = [t.at for t in evidence.trips if t.at != trip.at and t.failure is None and _parts(t)]
     details = _blame_details(blame)
     if others:
-        details.append(f"So it is when saved after {in_words(others)}.")
+        details.append(f"The same when saved after {in_words(others)}.")
     found = (*where, *blame.evidence, *blame.suspects)
     order = inquiry.wrong_order(evidence, trip.at) if concerns_schedule(found) else None
     if order is not None:
         details.append(order.what)
-    seen = tuple(m.path for m in blame.suspects)
+    # What is one object, or was, first: no value that is put back by hand can mend that.
+    seen = tuple(m.path for m in sorted(blame.suspects, key=lambda m: m.kind != "sharing"))
     causes = blame.culprits or seen or tuple(path for path, _ in blame.sealed)
     return outcome(
         evidence,
@@ -153,7 +154,7 @@ def _parted(evidence: Evidence, trip: Trip) -> Outcome:
         details=tuple(details),
         advice=order.remedy
         if order
-        else advise(causes[:3], blame.evidence or blame.suspects, evidence.kinds, evidence.declared),
+        else advise(causes[:5], blame.evidence or blame.suspects, evidence.kinds, evidence.declared),
     )
 
 

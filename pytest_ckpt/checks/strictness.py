@@ -177,8 +177,8 @@ def _judge(evidence: Evidence, name: str, kind: _Kind) -> Outcome:
             evidence,
             name,
             status="fail",
-            summary=f"load took {len(failing)} of {len(found.tried)} copies of the checkpoint with {kind.words} as if "
-            "nothing were wrong: it neither raised nor said anything that it does not always say.",
+            summary=f"load took {len(failing)} of {len(found.tried)} copies of the checkpoint with {kind.words} "
+            "without a word: no error, no warning, no message.",
             causes=tuple(edit.path for edit in failing),
             details=("In the file -> in the loaded run:", *map(_in_line, failing)),
             advice=get_check(name).remedy,
@@ -197,7 +197,7 @@ def _losses(edit: EditedLoad) -> list[Mismatch]:
 
 def _in_line(edit: EditedLoad) -> str:
     first, *others = _losses(edit)
-    more = f", and {len(others)} more" if others else ""
+    more = f" ({len(others)} more difference{'s' if len(others) > 1 else ''})" if others else ""
     return f"    {edit.path} {edit.change} -> {in_line(first)}{more}"
 
 

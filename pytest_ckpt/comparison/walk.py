@@ -14,7 +14,7 @@ import torch
 from pytest_ckpt.comparison.diff import Diff, Kind, Mismatch
 from pytest_ckpt.comparison.rounding import rounded_to
 from pytest_ckpt.comparison.tensors import compare_tensors, tensors_differ
-from pytest_ckpt.comparison.words import NOTHING, describe, is_array, plain_repr
+from pytest_ckpt.comparison.words import NOTHING, array_differences, describe, is_array, plain_repr
 from pytest_ckpt.state.capture import StateTree
 from pytest_ckpt.state.freezing import ObjectPicture, freeze
 from pytest_ckpt.state.paths import Keys, spell
@@ -141,7 +141,7 @@ class _Walk:
             elif expected.dtype == object:
                 self.visit(expected.tolist(), actual.tolist(), keys)
             elif expected.tobytes() != actual.tobytes():
-                self._report("value", keys, expected, actual)
+                self._report("value", keys, expected, actual, array_differences(expected, actual))
         elif isinstance(expected, Set) and isinstance(actual, Set):
             if expected != actual:
                 self._report("value", keys, expected, actual)

@@ -11,7 +11,7 @@ import torch
 from pytest_ckpt.state.freezing import ObjectPicture
 from pytest_ckpt.state.tensors import describe_tensor
 
-__all__ = ["NOTHING", "describe", "is_array", "plain_repr"]
+__all__ = ["NOTHING", "array_differences", "describe", "is_array", "plain_repr"]
 
 _TEXT_LIMIT = 80
 NOTHING = object()
@@ -41,6 +41,20 @@ def describe(value: Any) -> str:
 def is_array(value: Any) -> bool:
     """Whether a value is an array or a scalar of numpy, which need not be installed."""
     return type(value).__module__ == "numpy" and hasattr(value, "tobytes")
+
+
+def array_differences(expected: Any, actual: Any) -> str:
+    """Say how many elements of two arrays of one dtype and shape differ, and where the first one is."""
+    import numpy as np
+
+    if expected.size < 2:
+        return ""
+    rows = (np.frombuffer(array.tobytes(), np.uint8).reshape(expected.size, -1) for array in (expected, actual))
+    differs = np.not_equal(*rows).any(axis=1)
+    place = np.unravel_index(differs.argmax(), expected.shape)
+    where = [int(index) for index in place]
+    saved, loaded = expected[place].item(), actual[place].item()
+    return f"{differs.sum()} of {expected.size} elements differ, first at {where}: {saved!r} became {loaded!r}"
 
 
 def plain_repr(value: Any) -> str:

@@ -14,6 +14,7 @@ from pytest_ckpt.state.naming import is_optimizer_like
 
 __all__ = ["advise"]
 
+_SENTENCES = 5
 _RANDOM_STATE = {
     "rng.torch": "torch.get_rng_state() and torch.set_rng_state()",
     "rng.numpy": "numpy.random.get_state() and numpy.random.set_state()",
@@ -27,7 +28,7 @@ def advise(
     components: Mapping[str, str],
     declared: Callable[[str], bool],
 ) -> str:
-    """Return the change that would mend what was lost, in one sentence per cause, at most three.
+    """Return the change that would mend what was lost, in one sentence per cause, at most five.
 
     Args:
         causes: Paths that were lost.
@@ -41,7 +42,7 @@ def advise(
         # One mode stands for all of them.
         topic = ".training" if cause.endswith(".training") else cause
         sentences.setdefault(topic, _sentence(cause, _mismatch_of(cause, by_path), components, declared))
-    return " ".join(list(dict.fromkeys(sentences.values()))[:3])
+    return " ".join(list(dict.fromkeys(sentences.values()))[:_SENTENCES])
 
 
 def component_kinds(components: Mapping[str, Any]) -> dict[str, str]:
@@ -115,6 +116,9 @@ def _sharing_sentence(cause: str, mismatch: Mismatch) -> str:
     if "param_groups" in mismatch.expected:
         # torch.optim.Optimizer.load_state_dict replaces the dicts.
         return f"Loading an optimizer makes new groups: look them up where they are used, since {cause} is an old one."
+    if mismatch.expected.startswith("a parameter of"):
+        optimizer = mismatch.expected.removeprefix("a parameter of ")
+        return f"Fill {cause} in place (copy_()) when loading, or build {optimizer} again: it goes on with the old one."
     if mismatch.expected.startswith("the same"):
         return f"Let {cause} be {mismatch.expected} after loading, too: it is {mismatch.actual}."
     if mismatch.actual.startswith("shares"):

@@ -13,7 +13,7 @@ from pytest_ckpt.state.hidden import Graph
 from pytest_ckpt.state.naming import is_optimizer_like
 from pytest_ckpt.state.tensors import is_initialized
 
-__all__ = ["aliases", "sharing_mismatches"]
+__all__ = ["aliases", "sharing_mismatches", "trained"]
 
 
 def sharing_mismatches(saved: LiveRun, loaded: LiveRun, ours: Graph, theirs: Graph) -> Iterator[Mismatch]:
@@ -23,6 +23,11 @@ def sharing_mismatches(saved: LiveRun, loaded: LiveRun, ours: Graph, theirs: Gra
         if path in theirs.slots and mine.get(path) != others.get(path):
             sides = [f"shares memory with {a[path]}" if path in a else "a copy" for a in (mine, others)]
             yield Mismatch(path=path, kind="sharing", expected=sides[0], actual=sides[1])
+    mine, others = trained(saved, ours), trained(loaded, theirs)
+    for path in mine:
+        if path in theirs.slots and path not in others:
+            words = f"a parameter of {mine[path]}"
+            yield Mismatch(path=path, kind="sharing", expected=words, actual="a parameter of no optimizer")
     for path, first in ours.same_as.items():
         if first != path and theirs.same_as.get(path, first) != first and first in theirs.same_as:
             words = f"the same object as {first}"
@@ -39,6 +44,18 @@ def aliases(run: LiveRun, graph: Graph) -> dict[str, str]:
     }
     held = {path: groups[id(slot.value)] for path, slot in graph.slots.items() if id(slot.value) in groups}
     return held | _tensor_aliases(run, graph)
+
+
+def trained(run: LiveRun, graph: Graph) -> dict[str, str]:
+    """Return what is a parameter of an optimizer: its path to the optimizer's name."""
+    names = {
+        id(parameter): name
+        for name, item in run.components.items()
+        if is_optimizer_like(item)
+        for group in item.param_groups
+        for parameter in group["params"]
+    }
+    return {path: names[id(slot.value)] for path, slot in graph.slots.items() if id(slot.value) in names}
 
 
 def _tensor_aliases(run: LiveRun, graph: Graph) -> dict[str, str]:

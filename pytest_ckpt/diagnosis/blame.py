@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_ckpt.comparison import Mismatch, compare
-from pytest_ckpt.diagnosis.suspects import Suspect, find_suspects, graph_of
+from pytest_ckpt.diagnosis.suspects import Suspect, comparable, find_suspects, graph_of
 from pytest_ckpt.runs import LiveRun, build
 from pytest_ckpt.spine import first_divergence
 from pytest_ckpt.state import capture
@@ -68,7 +68,8 @@ def find_blame(plan: Plan, at: int, path: Path, reference: Trajectory, unstable:
     movable = _movable(plan, at, path, suspects)
     if not movable or not agrees(movable):
         unseen = tuple(graph_of(saved).sealed.items())
-        return Blame(suspects=_shown(suspects), trials=trials, cut=cut, sealed=unseen)
+        likely = [s for s in suspects if s.declared or s.ambient or s.path not in _of_each_run(plan)]
+        return Blame(suspects=_shown(likely), trials=trials, cut=cut, sealed=unseen)
     culprits = smallest(movable, agrees)
     return Blame(
         culprits=tuple(suspect.path for suspect in culprits),
@@ -77,6 +78,13 @@ def find_blame(plan: Plan, at: int, path: Path, reference: Trajectory, unstable:
         trials=trials,
         cut=cut,
     )
+
+
+def _of_each_run(plan: Plan) -> set[str]:
+    """Return the paths of what no two runs share: a clock, an id, a folder. Nobody would save it."""
+    one, other = (graph_of(build(plan.make_run, FIRST_SEED)).slots for _ in range(2))
+    both = one.keys() & other.keys()
+    return {p for p in both if compare(comparable(one[p].value), comparable(other[p].value), traits=False)}
 
 
 def _shown(suspects: Iterable[Suspect], but: Sequence[Suspect] = ()) -> tuple[Mismatch, ...]:

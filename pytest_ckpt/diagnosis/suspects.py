@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import GeneratorType
@@ -34,6 +35,7 @@ class Suspect:
         ambient: Whether it is global: the plan restores it, last of all.
         all: Every mismatch, where one suspect stands for many.
         seen: Whether the difference can be seen; where an iterator stands sometimes cannot.
+        iterates: Whether it is an iterator, which can be moved but not saved: what it draws from comes first.
     """
 
     path: str
@@ -43,6 +45,7 @@ class Suspect:
     ambient: bool = False
     all: tuple[Mismatch, ...] = ()
     seen: bool = True
+    iterates: bool = False
 
 
 def find_suspects(saved: LiveRun, loaded: LiveRun) -> tuple[list[Suspect], int]:
@@ -61,7 +64,7 @@ def find_suspects(saved: LiveRun, loaded: LiveRun) -> tuple[list[Suspect], int]:
     ]
     # Most programs zero their gradients before they are read, few generators are seen through, and each run has
     # a folder of its own.
-    found.sort(key=lambda s: (s.path.endswith(".grad"), not s.seen, leads_to_files(s.mismatch)))
+    found.sort(key=lambda s: (s.path.endswith(".grad"), not s.seen, leads_to_files(s.mismatch), s.iterates))
     return found, max(ours.cut, theirs.cut)
 
 
@@ -155,7 +158,8 @@ def _hidden_suspects(ours: Graph, theirs: Graph) -> Iterator[Suspect]:
         move = _move_slot(path) if slot.assign else None
         if diff:
             first = diff.mismatches[0]
-            yield Suspect(path=path, mismatch=replace(first, path=path + _joined(first.path)), move=move)
+            mismatch = replace(first, path=path + _joined(first.path))
+            yield Suspect(path=path, mismatch=mismatch, move=move, iterates=hasattr(type(slot.value), "__next__"))
         elif isinstance(slot.value, GeneratorType) and move is not None:
             # What a `for` inside a generator has reached lies on the frame's stack, out of sight.
             mismatch = Mismatch(path=path, kind="value", expected="its position", actual="perhaps another")
@@ -176,6 +180,8 @@ def comparable(value: Any) -> Any:
     """Return what to compare of a slot's value: a generator's state, an iterator's position, data as it is."""
     if is_opaque(value):
         return position_of(value)
+    if isinstance(value, deque):
+        return {"": list(value), "maxlen": value.maxlen}
     if isinstance(value, dict | set):
         # Training may walk them in their order, which no state dict is asked to keep.
         return {"": value, "order": list(value)} if all(isinstance(key, str | int) for key in value) else value

@@ -90,6 +90,8 @@ def fill(current: Any, value: Any) -> bool:
         with torch.no_grad():
             current.copy_(value)
     elif isinstance(value, list | deque) and isinstance(current, list | deque):
+        if getattr(value, "maxlen", None) != getattr(current, "maxlen", None):
+            return False
         items = [_filled(old, new) for old, new in zip(current, value, strict=False)] + list(value)[len(current) :]
         current.clear()
         current.extend(items)

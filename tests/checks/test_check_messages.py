@@ -218,7 +218,7 @@ def test_a_resume_that_differs() -> None:
             resumed:       -1.0
         To blame: ForgetsTheCount.count (restoring it alone makes the runs agree).
             ForgetsTheCount.count: saved 1, loaded 0
-        So it is when saved after 2 steps.
+        The same when saved after 2 steps.
         Put ForgetsTheCount.count into the checkpoint and restore it in load.
         Or, if this is on purpose: expected_failures={"resume_is_exact": "the reason"}.
     """)
@@ -429,7 +429,7 @@ def test_what_cannot_be_looked_into_is_named() -> None:
             resumed:       -1.0
         No state that can be seen differs after loading.
         May hold what was lost, and cannot be looked into: KeepsItInATable.table (a sqlite3.Connection).
-        So it is when saved after 2 steps.
+        The same when saved after 2 steps.
         Put KeepsItInATable.table into the checkpoint and restore it in load.
         Or, if this is on purpose: expected_failures={"resume_is_exact": "the reason"}.
     """)

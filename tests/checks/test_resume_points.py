@@ -65,7 +65,7 @@ def test_every_step_to_resume_from_is_tried(period: int, others: str) -> None:
     outcome = resume(factory(Windows))
 
     assert "saved after 1 step, they part at step(1)" in outcome.summary
-    assert f"So it is when saved after {others} steps." in outcome.details
+    assert f"The same when saved after {others} steps." in outcome.details
 
 
 class LosesMomentum(Program):

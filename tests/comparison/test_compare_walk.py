@@ -279,8 +279,21 @@ def test_what_is_different(name: str) -> None:
     diff = compare({"x": saved}, {"x": loaded})
 
     assert [tuple(text.replace(f"{__name__}.", "") for text in texts) for texts in shown(diff)] == [expected]
-    assert diff.mismatches[0].detail == ("the same number in other bits" if name == "nan payload" else "")
+    details = {
+        "nan payload": "the same number in other bits",
+        "array": "2 of 2 elements differ, first at [0]: 0 became 1",
+    }
+    assert diff.mismatches[0].detail == details.get(name, "")
     assert compare({"x": loaded}, {"x": saved})
+
+
+def test_arrays_say_how_much_differs_and_where() -> None:
+    saved = np.array([[1.0, math.nan], [0.0, 4.0]])
+    loaded = np.array([[1.0, math.nan], [-0.0, 5.0]])
+
+    (mismatch,) = compare({"x": saved}, {"x": loaded})
+
+    assert mismatch.detail == "2 of 4 elements differ, first at [1, 0]: 0.0 became -0.0"
 
 
 def test_other_bits_of_the_same_number_are_told() -> None:

@@ -378,6 +378,96 @@ def test_advice_does_not_ask_for_more_than_was_proven() -> None:
     )
 
 
+class Source:
+    """Hands out a generator function's iterator, which draws from a generator of its own."""
+
+    def __init__(self) -> None:
+        self.generator = torch.Generator().manual_seed(3)
+
+    def __iter__(self) -> Iterator[torch.Tensor]:
+        while True:
+            drawn = torch.rand(1, generator=self.generator)
+            yield drawn
+
+
+class DrawsThroughAnIterator(Trainer):
+    def __init__(self) -> None:
+        super().__init__()
+        self.data = Source()
+        self.stream = iter(self.data)
+
+    def factor(self, i: int) -> float:
+        return float(next(self.stream))
+
+
+def test_what_an_iterator_draws_from_is_blamed_before_the_iterator() -> None:
+    assert resume(lambda: DrawsThroughAnIterator().run()).causes == ("DrawsThroughAnIterator.data.generator",)
+
+
+class BoundedMemory(Trainer):
+    def __init__(self) -> None:
+        super().__init__()
+        self.recent: deque[float] = deque([1.0], maxlen=2)
+
+    def factor(self, i: int) -> float:
+        self.recent.append(i + 1.0)
+        return 1 / sum(self.recent)
+
+    def save(self, path: Path) -> None:
+        super().save(path)
+        torch.save([*torch.load(path), list(self.recent)], path)
+
+    def load(self, path: Path) -> None:
+        *parts, recent = torch.load(path)
+        torch.save(parts, path)
+        super().load(path)
+        torch.save([*parts, recent], path)
+        self.recent = deque(recent)
+
+
+def test_a_bound_that_was_lost_is_to_blame() -> None:
+    outcome = resume(lambda: BoundedMemory().run())
+
+    assert outcome.causes == ("BoundedMemory.recent",)
+    assert "    BoundedMemory.recent.maxlen: saved 2, loaded None" in outcome.details
+
+
+class ReplacesAParameter(Trainer):
+    """A parameter beside the model, in the optimizer; load makes a new one. And a clock."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.temperature = nn.Parameter(torch.ones(()))
+        self.optimizer.add_param_group({"params": [self.temperature]})
+        self.started = time.perf_counter_ns()
+
+    def step(self, i: int) -> Any:
+        self.optimizer.zero_grad()
+        loss = self.model(batch(i)).pow(2).mean() * self.temperature
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+    def save(self, path: Path) -> None:
+        torch.save([self.model.state_dict(), self.optimizer.state_dict(), self.temperature.detach()], path)
+
+    def load(self, path: Path) -> None:
+        model, optimizer, temperature = torch.load(path)
+        self.model.load_state_dict(model)
+        self.optimizer.load_state_dict(optimizer)
+        self.temperature = nn.Parameter(temperature)
+
+
+def test_a_parameter_that_no_optimizer_trains_any_more() -> None:
+    outcome = resume(lambda: ReplacesAParameter().run())
+
+    assert outcome.causes == ("ReplacesAParameter.temperature",)
+    assert outcome.advice == (
+        "Fill ReplacesAParameter.temperature in place (copy_()) when loading, or build optimizer again: it goes on "
+        "with the old one."
+    )
+
+
 def test_nothing_that_can_be_seen() -> None:
     """The count is kept in memory that no walk goes through."""
 
