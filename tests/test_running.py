@@ -182,6 +182,14 @@ def test_what_is_ignored_is_carried_over(fault: str, run: Callable[[], Any], ign
     assert f"Carried over instead of loaded: {', '.join(ignore)}." in outcomes["state_is_restored"].notes
 
 
+@pytest.mark.parametrize("glob", ["rgn.*", "model.wieght", "optimiser"])
+def test_a_glob_that_nothing_is_called_is_told(glob: str) -> None:
+    notes = check_training_run(plain_functions, ignore=["optimizer.state[0.weight]", glob])["state_is_restored"].notes
+
+    assert "Carried over instead of loaded: optimizer.state[0.weight]." in notes
+    assert f"Nothing is called {glob}, so nothing was carried over for it." in notes
+
+
 @pytest.mark.parametrize("ignore", [["rng.python"], ["optimizer"], ["model.1*"]])
 def test_what_is_not_ignored_is_still_seen(ignore: list[str]) -> None:
     outcomes = check_training_run(

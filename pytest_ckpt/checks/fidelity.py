@@ -6,6 +6,7 @@ from pytest_ckpt.checks import inquiry
 from pytest_ckpt.checks.evidence import Evidence
 from pytest_ckpt.checks.judging import in_line, in_words, not_reached, outcome, storage_words
 from pytest_ckpt.checks.losses import concerns_schedule, lost_state
+from pytest_ckpt.checks.notes import notes_on_state
 from pytest_ckpt.checks.outcome import Outcome
 from pytest_ckpt.checks.registry import check
 from pytest_ckpt.comparison import Mismatch
@@ -48,7 +49,7 @@ def check_state_is_restored(evidence: Evidence) -> Outcome:
     last = evidence.interruption.trips[-1]
     if not last.fresh:
         return outcome(evidence, name, status="vacuous", summary=_VACUOUS)
-    return outcome(evidence, name, status="pass", notes=_notes(evidence))
+    return outcome(evidence, name, status="pass", notes=notes_on_state(evidence))
 
 
 _VACUOUS = (
@@ -89,7 +90,7 @@ def _lost_state(evidence: Evidence, name: str, trip: Trip, lost: tuple[Mismatch,
         causes=causes,
         details=(*details, *([order.what] if order else ())),
         advice=order.remedy if order else advise(named, lost, evidence.kinds, evidence.declared),
-        notes=_notes(evidence),
+        notes=notes_on_state(evidence),
     )
 
 
@@ -103,19 +104,6 @@ def _untouched(evidence: Evidence, trip: Trip) -> list[str]:
             kept = f"Only {total - lost}" if lost < total else "None"
             sentences.append(f"{kept} of the {total} tensors of {name} came back.")
     return sentences
-
-
-def _notes(evidence: Evidence) -> tuple[str, ...]:
-    notes = list(evidence.interruption.notes)
-    volatile = sorted({path for trip in evidence.interruption.trips for path in trip.volatile})
-    if volatile:
-        notes.append(f"Not compared, since they change by themselves: {', '.join(volatile)}.")
-    if unseen := evidence.not_exercised:
-        shown = ", ".join(unseen[:5]) + (f" and {len(unseen) - 5} more" if len(unseen) > 5 else "")
-        notes.append(f"Not exercised, since the fresh run held the same before loading: {shown}.")
-    if evidence.plan.ignore:
-        notes.append(f"Carried over instead of loaded: {', '.join(evidence.plan.ignore)}.")
-    return tuple(notes)
 
 
 @check("fidelity")

@@ -53,6 +53,8 @@ def _read_file(path: Path) -> dict[str, CheckSettings]:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UsageError(f"{_FILE}: {error}") from None
+    if "pytest_ckpt" in document.get("tool", {}):
+        raise UsageError(f"{_FILE}: [tool.pytest_ckpt] is read by nobody; it is spelled [{_ROOT}].")
     ours = _table(document.get("tool", {}).get("pytest-ckpt", {}), _ROOT, ["checks"])
     tables = _table(ours.get("checks", {}), f"{_ROOT}.checks")
     return {name: _read_check(name, table) for name, table in tables.items()}

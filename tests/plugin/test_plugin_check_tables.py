@@ -237,6 +237,10 @@ def test_table_that_makes_no_sense(settle: Callable[..., None], run_pytest: Run,
         ),
         ("[tool.pytest-ckpt]\nchecks = 1", "[tool.pytest-ckpt.checks] is 1, not a table."),
         ("[tool]\npytest-ckpt = 1", "[tool.pytest-ckpt] is 1, not a table."),
+        (
+            "[tool.pytest_ckpt.checks.resume_is_exact]\nsteps = 8",
+            "[tool.pytest_ckpt] is read by nobody; it is spelled [tool.pytest-ckpt].",
+        ),
         ("[tool", "Expected ']' at the end of a table declaration (at end of document)"),
     ],
 )
