@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 from pytest_ckpt.comparison import Mismatch, compare
 from pytest_ckpt.diagnosis import find_differences
@@ -54,12 +55,14 @@ class SavedOver:
         steps: Training steps before the first save and before the second.
         trip: The checkpoint, loaded into a fresh run that trained on to the end.
         untouched: Whether the second save left everything as the first had written it.
+        emptied: Whether it left nothing, as that of a program does that keeps its last checkpoint alone.
         failure: What the project's code raised before the load, if it did.
     """
 
     steps: tuple[int, int]
     trip: Trip
     untouched: bool = False
+    emptied: bool = False
     failure: CallFailed | None = None
 
 
@@ -109,17 +112,17 @@ def save_over(plan: Plan, directory: Path, unstable: Sequence[str] = ()) -> Save
     if first == second:
         return None
     try:
-        saved, untouched = _save_twice(plan, first, second, directory)
+        saved, before, after = _save_twice(plan, first, second, directory)
     except CallFailed as failure:
         return SavedOver(steps=(first, second), trip=Trip(at=second), failure=failure)
     trip = resume(replace(plan, at=(second,)), saved, second, saved.trajectory, unstable)
-    return SavedOver(steps=(first, second), trip=trip, untouched=untouched)
+    return SavedOver(steps=(first, second), trip=trip, untouched=after == before, emptied=bool(before) and not after)
 
 
 def explain_saved_over(plan: Plan, steps: tuple[int, int], directory: Path) -> tuple[Mismatch, ...]:
     """Return how a run that loads a checkpoint that was saved over another differs from the one that saved it."""
     first, second = steps
-    saved, _ = _save_twice(replace(plan, steps=second), first, second, directory)
+    saved, *_ = _save_twice(replace(plan, steps=second), first, second, directory)
     saved.run.ambient = plan.ambient()
     loaded = build(plan.make_run, fresh_seed(second))
     load_into(plan, loaded, saved, second)
@@ -127,7 +130,8 @@ def explain_saved_over(plan: Plan, steps: tuple[int, int], directory: Path) -> t
     return find_differences(plan, second, saved.run, loaded)
 
 
-def _save_twice(plan: Plan, first: int, second: int, directory: Path) -> tuple[SavedRun, bool]:
+def _save_twice(plan: Plan, first: int, second: int, directory: Path) -> tuple[SavedRun, _Contents, _Contents]:
+    """Save a run over its own checkpoint and train it to the end; return it and what either save left behind."""
     path = new_path(directory, "saved-over", plan.storage)
     run = build(plan.make_run, FIRST_SEED)
     with stage("step(0) or a later one"):
@@ -140,14 +144,18 @@ def _save_twice(plan: Plan, first: int, second: int, directory: Path) -> tuple[S
     tree = capture(run.components, hidden=bool(plan.ignore))
     with stage("save(path) over an earlier checkpoint"):
         save_and_wait(plan, run, path)
-    untouched = _contents(path.parent) == before
+    written = _contents(path.parent)
     after = capture(run.components, hidden=False)
     with stage(f"step({second}) or a later one"):
         records += run.train(plan.steps)
     trajectory = Trajectory(start=0, records=records, end=capture(run.components, hidden=False))
     paths, trees = {second: path}, {second: tree}
-    return SavedRun(run=run, trajectory=trajectory, trees=trees, paths=paths, after={second: after}), untouched
+    saved = SavedRun(run=run, trajectory=trajectory, trees=trees, paths=paths, after={second: after})
+    return saved, before, written
 
 
-def _contents(directory: Path) -> dict[str, bytes]:
+_Contents: TypeAlias = dict[str, bytes]
+
+
+def _contents(directory: Path) -> _Contents:
     return {str(file): file.read_bytes() for file in sorted(directory.rglob("*")) if file.is_file()}

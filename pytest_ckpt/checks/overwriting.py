@@ -76,6 +76,8 @@ def check_saving_again_replaces_the_checkpoint(evidence: Evidence) -> Outcome:
         return outcome(evidence, name, status="pass")
     if found.untouched:
         return outcome(evidence, name, status="skipped", summary="A second save to the same path writes nothing.")
+    if found.emptied:
+        return outcome(evidence, name, status="skipped", summary=_EMPTIED)
     if evidence.nondeterministic:
         summary = "Training is not deterministic: two runs that never stopped differ already."
         return outcome(evidence, name, status="undecidable", summary=summary, mismatches=evidence.unstable[:6])
@@ -85,6 +87,12 @@ def check_saving_again_replaces_the_checkpoint(evidence: Evidence) -> Outcome:
     if not _is_spoiled(found.trip):
         return outcome(evidence, name, status="pass")
     return _mixed(evidence, name, found, differences)
+
+
+_EMPTIED = (
+    "After a second save to the same path nothing is there: the program deletes its earlier checkpoints, of which this "
+    "was one. Let every save have a path of its own."
+)
 
 
 def _is_spoiled(trip: Trip) -> bool:

@@ -193,6 +193,8 @@ def check_kept_weights_are_copies(evidence: Evidence) -> Outcome:
         return outcome(evidence, name, status="skipped", summary="The run has no step=, so it cannot train on.")
     if (failure := evidence.interruption.failure) is not None:
         return not_reached(evidence, name, failure)
+    if stopped := evidence.needs.stopped:
+        return outcome(evidence, name, status="skipped", summary=f"The run cannot be taken apart: {stopped}.")
     if not (found := evidence.needs.following):
         return outcome(evidence, name, status="pass")
     paths = tuple(mismatch.path for mismatch in found)

@@ -13,7 +13,7 @@ from pytest_ckpt.state.hidden import Graph
 from pytest_ckpt.state.naming import is_optimizer_like
 from pytest_ckpt.state.tensors import is_initialized
 
-__all__ = ["aliases", "sharing_mismatches", "trained"]
+__all__ = ["aliases", "plain_tensors", "sharing_mismatches", "trained"]
 
 
 def sharing_mismatches(saved: LiveRun, loaded: LiveRun, ours: Graph, theirs: Graph) -> Iterator[Mismatch]:
@@ -68,18 +68,19 @@ def _tensor_aliases(run: LiveRun, graph: Graph) -> dict[str, str]:
     }
     found: dict[str, str] = {}
     for path, slot in graph.slots.items():
-        for tensor in _plain_tensors(slot.value):
+        for tensor in plain_tensors(slot.value):
             if (owner := owners.get(tensor.data_ptr())) is not None and owner != path:
                 found.setdefault(path, owner)
     return found
 
 
-def _plain_tensors(value: Any) -> Iterator[torch.Tensor]:
+def plain_tensors(value: Any) -> Iterator[torch.Tensor]:
+    """Yield the plain tensors in a value; parameters are none."""
     if type(value) is torch.Tensor and value.layout is torch.strided and is_initialized(value):
         yield value
     elif isinstance(value, dict):
         for item in value.values():
-            yield from _plain_tensors(item)
+            yield from plain_tensors(item)
     elif isinstance(value, list | tuple):
         for item in value:
-            yield from _plain_tensors(item)
+            yield from plain_tensors(item)

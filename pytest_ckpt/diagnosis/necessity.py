@@ -7,7 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+import torch
+
 from pytest_ckpt.comparison import Mismatch, differ
+from pytest_ckpt.diagnosis.aliases import plain_tensors
 from pytest_ckpt.diagnosis.suspects import Suspect, comparable, find_suspects, graph_of, leads_to_files
 from pytest_ckpt.runs import build
 from pytest_ckpt.runs.following import follow_replaced
@@ -119,9 +122,10 @@ def _beside_the_components(plan: Plan, path: Path, at: int) -> Needs:
     hidden = [s.path for s in first_of if _is_hidden(s)]
     other = {suspect.path for suspect in suspects if suspect.mismatch.kind != "sharing"}
     following = (s.mismatch for s in first_of if _follows_the_model(s, now) and s.path not in other)
+    kept = (mismatch for mismatch in following if _changes(mismatch.path, first, now))
     return Needs(
         at=at,
-        following=tuple(mismatch for mismatch in following if _changes(mismatch.path, first, now)),
+        following=tuple(mismatch for mismatch in kept if _outlasts_a_step(plan, mismatch.path)),
         hidden=tuple(name for name in hidden if _changes(name, first, now)),
         cut=cut,
     )
@@ -133,6 +137,19 @@ def _follows_the_model(suspect: Suspect, now: Graph) -> bool:
     if mismatch.kind != "sharing" or not mismatch.expected.startswith("shares memory") or mismatch.actual != "a copy":
         return False
     return suspect.path in now.slots and isinstance(now.slots[suspect.path].value, Mapping)
+
+
+def _outlasts_a_step(plan: Plan, path: str) -> bool:
+    """Whether training ever takes a step without setting aside anew what is at a path; else nobody sees it follow."""
+    run, kept = build(plan.make_run, FIRST_SEED), set[torch.Tensor]()
+    for step in range(1, plan.steps + 1):
+        run.train(step)
+        slot = graph_of(run).slots.get(path)
+        now = set(plain_tensors(slot.value)) if slot is not None else set()
+        if now & kept:
+            return True
+        kept = now
+    return False
 
 
 def _is_hidden(suspect: Suspect) -> bool:

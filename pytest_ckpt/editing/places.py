@@ -31,7 +31,11 @@ def children(value: Any) -> list[tuple[Any, Any]]:
 
 
 _DEPTH = 30
-"""A container that contains itself has no end."""
+
+
+def _inside(value: Any, above: tuple[int, ...]) -> list[tuple[Any, Any]]:
+    """Return the entries of a container, unless it stands inside itself or is too deep down."""
+    return [] if id(value) in above or len(above) > _DEPTH else children(value)
 
 
 def at_place(root: Any, keys: Keys) -> Any:
@@ -83,14 +87,12 @@ def refilled(mapping: Any, items: Mapping[Any, Any]) -> Any:
     return copied
 
 
-def tensors(value: Any, keys: Keys = ()) -> Iterator[tuple[Keys, torch.Tensor]]:
+def tensors(value: Any, keys: Keys = (), _above: tuple[int, ...] = ()) -> Iterator[tuple[Keys, torch.Tensor]]:
     """Yield the tensors in nested plain containers with their places."""
     if isinstance(value, torch.Tensor):
         yield keys, value
-    if len(keys) > _DEPTH:
-        return
-    for key, item in children(value):
-        yield from tensors(item, (*keys, key))
+    for key, item in _inside(value, _above):
+        yield from tensors(item, (*keys, key), (*_above, id(value)))
 
 
 def _is_optimizer_state(value: Any) -> bool:
@@ -103,10 +105,10 @@ def _is_optimizer_state(value: Any) -> bool:
     )
 
 
-def optimizer_states(value: Any, keys: Keys = ()) -> Iterator[Keys]:
+def optimizer_states(value: Any, keys: Keys = (), _above: tuple[int, ...] = ()) -> Iterator[Keys]:
     """Yield the places of optimizers' state dicts."""
     if _is_optimizer_state(value):
         yield keys
-    elif len(keys) <= _DEPTH:
-        for key, item in children(value):
-            yield from optimizer_states(item, (*keys, key))
+        return
+    for key, item in _inside(value, _above):
+        yield from optimizer_states(item, (*keys, key), (*_above, id(value)))

@@ -99,7 +99,8 @@ def _set_aside(kept: dict[str, dict[str, torch.Tensor]], definition: TrainingRun
 
 def _step_and_set_aside(run: LiveRun, best: _Best, number: int) -> Any:
     output = take_step(run, number)
-    best.weights = {name: p.detach() for module in modules(run) for name, p in module.named_parameters()}
+    if not best.weights:
+        best.weights = {name: p.detach() for module in modules(run) for name, p in module.named_parameters()}
     return output
 
 

@@ -376,6 +376,30 @@ def test_a_save_that_leaves_an_earlier_checkpoint_alone_is_not_judged() -> None:
     )
 
 
+class KeepsTheLastAlone(Program):
+    """Deletes the checkpoint before, which is the same one where two saves have one path."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[Path] = []
+
+    def save(self, path: Path) -> None:
+        super().save(path)
+        self.kept.append(path)
+        if len(self.kept) > 1:
+            self.kept.pop(0).unlink(missing_ok=True)
+
+
+def test_a_program_that_deletes_its_earlier_checkpoints_is_not_accused() -> None:
+    outcomes = check_training_run(factory(KeepsTheLastAlone))
+
+    assert outcomes["saving_again_replaces_the_checkpoint"].status == "skipped"
+    assert outcomes["saving_again_replaces_the_checkpoint"].summary == (
+        "After a second save to the same path nothing is there: the program deletes its earlier checkpoints, of which "
+        "this was one. Let every save have a path of its own."
+    )
+
+
 class StartsOnce(Program):
     """Its position in the data is only wound forward."""
 

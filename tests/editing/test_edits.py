@@ -23,7 +23,7 @@ from pytest_ckpt.editing import (
     renames,
     reshapes,
 )
-from pytest_ckpt.editing.places import at_place
+from pytest_ckpt.editing.places import at_place, optimizer_states, tensors
 
 Edits = Callable[[Document], list[Edit]]
 ALL = (drops, renames, reshapes, casts, foreign_optimizers, other_parameter_order)
@@ -293,3 +293,12 @@ def test_a_mapping_keeps_its_class_and_its_attributes(tmp_path: Path) -> None:
         found = at_place(edit.apply(document).files[""].content, ("model",))
         assert type(found) is OrderedDict
         assert vars(found) == {"_metadata": {"": {"version": 2}}}
+
+
+def test_a_container_that_holds_itself_twice_is_walked_once() -> None:
+    """At each level twice as many places: without an end, for all that anybody would wait."""
+    loop: list[Any] = [torch.ones(1)]
+    loop += [loop, loop]
+
+    assert [keys for keys, _ in tensors({"loop": loop})] == [("loop", 0)]
+    assert list(optimizer_states({"loop": loop})) == []
