@@ -32,7 +32,7 @@ def describe(value: Any) -> str:
         return value.__qualname__
     if isinstance(value, Mapping):
         return f"{type(value).__name__} with {len(value)} key{'' if len(value) == 1 else 's'}"
-    if isinstance(value, list | tuple) and len(repr(value)) > _TEXT_LIMIT:
+    if isinstance(value, list | tuple) and len(plain_repr(value)) > _TEXT_LIMIT:
         return f"{type(value).__name__} of {len(value)}"
     text = plain_repr(value)
     return text if len(text) <= _TEXT_LIMIT else f"{text[: _TEXT_LIMIT - 3]}..."
@@ -58,5 +58,8 @@ def array_differences(expected: Any, actual: Any) -> str:
 
 
 def plain_repr(value: Any) -> str:
-    """Return a value's ``repr`` without addresses in memory."""
-    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
+    """Return a value's ``repr`` without addresses in memory; the name of its class where it has none to give."""
+    try:
+        return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
+    except Exception:  # of an object that is not set up yet, or closed
+        return f"<{type(value).__qualname__}>"

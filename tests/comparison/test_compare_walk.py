@@ -432,3 +432,15 @@ def test_numbers_are_compared_whatever_the_default_device() -> None:
         (mismatch,) = compare({"lr": 0.1}, {"lr": 0.10000000149011612})
 
     assert mismatch.detail == "rounded to float32"
+
+
+class Closed:
+    def __repr__(self) -> str:
+        raise RuntimeError("closed")
+
+
+def test_a_thing_that_cannot_be_shown_is_called_by_its_class() -> None:
+    assert not compare({"handle": Closed()}, {"handle": Closed()})
+    (mismatch, other) = compare({"handle": Closed(), "handles": [Closed()]}, {"handle": 1})
+    assert (mismatch.expected, mismatch.actual) == ("<Closed>", "1")
+    assert (other.expected, other.actual) == ("<list>", "nothing")
