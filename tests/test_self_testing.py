@@ -163,13 +163,13 @@ def test_a_bug_that_the_run_has_already_is_not_said_to_be_seen() -> None:
     assert result["lose_counter"].reason == "Without it there is no pass to lose: resume_is_exact (fail)."
 
 
-def test_a_bug_that_the_run_has_already_may_hide_another() -> None:
+def test_a_bug_that_the_run_has_already_leaves_nothing_to_judge() -> None:
     """A checkpoint that is wrong alone tells nothing of how it is among others."""
     result = selftest(partial(by_hand, lose=True), faults="later_saves_repeat_the_first", raise_on_failure=False)
 
     assert result["later_saves_repeat_the_first"].status == "not judged"
     assert result["later_saves_repeat_the_first"].reason == (
-        "It may be hidden by what is wrong without it already: state_is_restored (fail) and resume_is_exact (fail)."
+        "Without it there is no pass to lose: checkpoints_are_independent (skipped)."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 from pytest_ckpt.checks.evidence import Evidence
@@ -52,8 +53,9 @@ def wrong_order(evidence: Evidence, at: int) -> WrongOrder | None:
 def hidden_after_loading(evidence: Evidence, at: int) -> tuple[Mismatch, ...]:
     """Return what differs outside the state dicts after the checkpoint of step ``at`` is loaded."""
     plan = evidence.only(at)
-    with workspace() as directory:
+    with suppress(Exception), workspace() as directory:  # The finding stands without its cause.
         return find_hidden(plan, at, save_on_the_way(plan, directory).paths[at])
+    return ()
 
 
 def changed_by_saving(evidence: Evidence, at: int) -> tuple[Mismatch, ...]:
@@ -82,11 +84,13 @@ def saved_over(evidence: Evidence) -> tuple[SavedOver, tuple[Mismatch, ...]]:
         assert found is not None
     if found.trip.failure is not None:
         return found, ()
-    with workspace() as directory:
+    with suppress(Exception), workspace() as directory:  # The finding stands without its cause.
         return found, explain_saved_over(evidence.plan, found.steps, directory)
+    return found, ()
 
 
 def second_resume(evidence: Evidence) -> tuple[Mismatch, ...]:
     """Return how the run after the second load differs from the one that saved there."""
-    with workspace() as directory:
+    with suppress(Exception), workspace() as directory:  # The finding stands without its cause.
         return explain_second_resume(evidence.plan, directory)
+    return ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -31,6 +32,7 @@ def children(value: Any) -> list[tuple[Any, Any]]:
 
 
 _DEPTH = 30
+_PLACES = 1_000_000
 
 
 def _inside(value: Any, above: tuple[int, ...]) -> list[tuple[Any, Any]]:
@@ -87,12 +89,20 @@ def refilled(mapping: Any, items: Mapping[Any, Any]) -> Any:
     return copied
 
 
-def tensors(value: Any, keys: Keys = (), _above: tuple[int, ...] = ()) -> Iterator[tuple[Keys, torch.Tensor]]:
-    """Yield the tensors in nested plain containers with their places."""
-    if isinstance(value, torch.Tensor):
-        yield keys, value
-    for key, item in _inside(value, _above):
-        yield from tensors(item, (*keys, key), (*_above, id(value)))
+def tensors(value: Any) -> Iterator[tuple[Keys, torch.Tensor]]:
+    """Yield the tensors in nested plain containers with their places.
+
+    A list that holds another one twice, and so on, makes a million places of a file of a few hundred bytes:
+    no more than that are looked at.
+    """
+    visited = 0
+    waiting: deque[tuple[Any, Keys, tuple[int, ...]]] = deque([(value, (), ())])
+    while waiting and visited < _PLACES:
+        value, keys, above = waiting.popleft()
+        visited += 1
+        if isinstance(value, torch.Tensor):
+            yield keys, value
+        waiting.extend((item, (*keys, key), (*above, id(value))) for key, item in _inside(value, above))
 
 
 def _is_optimizer_state(value: Any) -> bool:

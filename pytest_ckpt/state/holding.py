@@ -91,7 +91,10 @@ def _hooks(keys: Keys, attributes: Mapping[str, Any]) -> Iterator[Child]:
 def _attribute_children(keys: Keys, value: Any) -> Iterator[Child]:
     optimizer = is_optimizer_like(value)
     attributes = object_attributes(value)
+    of_a_library = not is_project_module(type(value).__module__)
     for name, item in attributes.items():
+        if of_a_library and name.endswith("_cache"):
+            continue  # such as OmegaConf's: what is not in it is computed again
         if not optimizer or not (name in _OPTIMIZER_INTERNALS or name.startswith("_optimizer_")):
             yield (*keys, name), item, _attribute(name)
     if optimizer:

@@ -19,6 +19,7 @@ from pytest_ckpt.editing import (
     drops,
     foreign_optimizers,
     other_parameter_order,
+    places,
     read_saved,
     renames,
     reshapes,
@@ -302,3 +303,13 @@ def test_a_container_that_holds_itself_twice_is_walked_once() -> None:
 
     assert [keys for keys, _ in tensors({"loop": loop})] == [("loop", 0)]
     assert list(optimizer_states({"loop": loop})) == []
+
+
+def test_a_container_that_multiplies_is_not_walked_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty-nine lists, each of which holds the next one twice: half a billion places."""
+    monkeypatch.setattr(places, "_PLACES", 1_000)
+    nested: list[Any] = []
+    for _ in range(29):
+        nested = [nested, nested]
+
+    assert list(places.tensors({"first": torch.ones(1), "bomb": nested})) == [(("first",), torch.ones(1))]
