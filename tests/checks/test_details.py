@@ -181,3 +181,67 @@ def test_a_check_is_found_by_its_name_and_a_close_one_is_suggested() -> None:
     assert get_check("resume_is_exact").name == "resume_is_exact"
     with pytest.raises(UsageError, match=r"No check is called 'resume_is_exac'. Did you mean 'resume_is_exact'\?"):
         get_check("resume_is_exac")
+
+
+class Clock:
+    """Never says the same twice."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+
+    def state_dict(self) -> dict[str, int]:
+        self.reads += 1
+        return {"reads": self.reads}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Nobody sets a clock."""
+
+
+def test_what_changes_by_itself_is_not_laid_to_a_save() -> None:
+    def make_run() -> TrainingRun:
+        program = SavesInPlace()
+        components = {"model": program.model, "optimizer": program.optimizer, "clock": Clock()}
+        return TrainingRun(components=components, step=program.step, save=program.save, load=program.load)
+
+    outcome = outcome_of(make_run, "saving_changes_nothing", steps=3)
+
+    assert outcome.status == "fail"
+    assert not [path for path in outcome.causes if "clock" in path]
+
+
+class WritesMore(Program):
+    """Seven entries that no load reads."""
+
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), **{f"extra_{index}": index for index in range(7)}}
+
+
+def test_what_is_saved_and_never_read_is_listed_and_cut_short() -> None:
+    outcome = outcome_of(factory(WritesMore), "dropped_state_is_noticed", steps=3)
+
+    shown = ", ".join(f"extra_{index}" for index in range(5))
+    assert f"Saved and never read, or the same in a fresh run: {shown} and 2 more." in outcome.notes
+
+
+def test_five_that_are_never_read_are_listed_in_full() -> None:
+    class WritesFive(Program):
+        def state(self) -> dict[str, Any]:
+            return {**super().state(), **{f"extra_{index}": index for index in range(5)}}
+
+    outcome = outcome_of(factory(WritesFive), "dropped_state_is_noticed", steps=3)
+
+    shown = ", ".join(f"extra_{index}" for index in range(5))
+    assert f"Saved and never read, or the same in a fresh run: {shown}." in outcome.notes
+
+
+def test_a_run_whose_training_changes_nothing_has_nothing_to_resume() -> None:
+    def make_run() -> TrainingRun:
+        return TrainingRun(components={"model": torch.nn.Linear(1, 1)}, step=lambda i: 0.0)
+
+    outcome = outcome_of(make_run, "second_resume_is_exact")
+
+    assert (outcome.status, outcome.summary) == ("vacuous", "Nothing changed during training.")
+
+
+def test_a_pass_has_no_summary() -> None:
+    assert outcome_of(factory(Program), "second_resume_is_exact").summary == ""
