@@ -130,6 +130,7 @@ class SavesInPlace(Program):
     def __init__(self) -> None:
         super().__init__()
         self.marks = [0] * 9
+        self.pending: Any = None
 
     def step(self, i: int) -> float:
         loss = super().step(i)
@@ -143,6 +144,7 @@ class SavesInPlace(Program):
         for index in range(9):
             setattr(self, f"mark_{index}", 1)
         self.marks[0] = 1
+        vars(self).pop("pending", None)  # None, or not there: the same
 
 
 def test_what_a_save_changes_is_listed_and_to_blame() -> None:
@@ -245,3 +247,50 @@ def test_a_run_whose_training_changes_nothing_has_nothing_to_resume() -> None:
 
 def test_a_pass_has_no_summary() -> None:
     assert outcome_of(factory(Program), "second_resume_is_exact").summary == ""
+
+
+def test_the_longest_name_of_a_component_is_to_blame() -> None:
+    """One component is called like a part of another one."""
+
+    def make_run() -> TrainingRun:
+        parts = {"net": torch.nn.Linear(1, 1), "net.head": torch.nn.Linear(1, 1)}
+
+        def step(i: int) -> float:
+            with torch.no_grad():
+                for part in parts.values():
+                    part.weight += 1
+            return float(i)
+
+        def save(path: Path) -> None:
+            torch.save(parts["net"].state_dict(), path)
+
+        def load(path: Path) -> None:
+            parts["net"].load_state_dict(torch.load(path))
+
+        return TrainingRun(components=parts, step=step, save=save, load=load)
+
+    assert outcome_of(make_run, "state_is_restored", steps=2).causes == ("net.head",)
+
+
+class SecondResumeForgets(Program):
+    """Saves the count of this process, not of the run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.here = 0
+
+    def step(self, i: int) -> float:
+        self.here += 1
+        return super().step(i)
+
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), "count": self.here}
+
+
+def test_what_a_second_resume_loses_is_to_blame() -> None:
+    outcome = outcome_of(factory(SecondResumeForgets), "second_resume_is_exact")
+
+    assert outcome.status == "fail"
+    assert "SecondResumeForgets.count" in outcome.causes
+    assert outcome.details[0] == "Differs after the second load:"
+    assert outcome.mismatches[0].path == "output"
