@@ -65,7 +65,8 @@ class Outcomes:
 
     def __repr__(self) -> str:
         counts = Counter(outcome.status for outcome in self.items)
-        return f"<Outcomes of {self.name or 'a run'}: {', '.join(f'{n} {status}' for status, n in counts.items())}>"
+        totals = ", ".join(f"{count} {status}" for status, count in counts.items())
+        return f"<Outcomes of {self.name or 'a run'}: {totals or 'none'}>"
 
     def __iter__(self) -> Iterator[Outcome]:
         return iter(self.items)

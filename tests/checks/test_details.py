@@ -294,3 +294,43 @@ def test_what_a_second_resume_loses_is_to_blame() -> None:
     assert "SecondResumeForgets.count" in outcome.causes
     assert outcome.details[0] == "Differs after the second load:"
     assert outcome.mismatches[0].path == "output"
+
+
+@pytest.mark.parametrize(
+    "glob",
+    [
+        "rng.torch",
+        "model",
+        "model.weight",
+        "optimizer.param_groups",
+        "optimizer.state[weight]",
+        "model.seen",
+        "opt*momentum",
+    ],
+)
+def test_a_glob_of_what_there_is_is_carried_over(glob: str) -> None:
+    def make_run() -> TrainingRun:
+        made = factory(Program)()
+        made.components["model"].register_buffer("seen", torch.zeros(1), persistent=False)  # type: ignore[index]
+        return made
+
+    notes = outcome_of(make_run, "state_is_restored", ignore=[glob], steps=3).notes
+
+    assert f"Carried over instead of loaded: {glob}." in notes
+    assert not [note for note in notes if note.startswith("Nothing is called")]
+
+
+def test_globs_of_nothing_are_told_together() -> None:
+    notes = outcome_of(factory(Program), "state_is_restored", ignore=["modle", "rgn.*"], steps=3).notes
+
+    assert "Nothing is called modle or rgn.*, so nothing was carried over for it." in notes
+    assert not [note for note in notes if note.startswith("Carried over")]
+
+
+def test_outcomes_are_short_where_a_shell_shows_them() -> None:
+    outcomes = check_training_run(factory(Program), select=["fidelity"])
+    nameless = check_training_run(lambda: torch.nn.Linear(1, 1), select=["state_is_restored", "outputs_are_restored"])
+
+    assert repr(outcomes) == "<Outcomes of tiny: 4 pass>"
+    assert repr(nameless) == "<Outcomes of Linear: 1 pass, 1 skipped>"
+    assert repr(type(outcomes)(items=())) == "<Outcomes of a run: none>"
