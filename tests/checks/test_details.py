@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_program import Program, factory
+from tiny_program import Clock, Program, factory
 
 from pytest_ckpt import Outcome, TrainingRun, UsageError, check_training_run
 from pytest_ckpt.checks.registry import get_check
@@ -183,20 +183,6 @@ def test_a_check_is_found_by_its_name_and_a_close_one_is_suggested() -> None:
     assert get_check("resume_is_exact").name == "resume_is_exact"
     with pytest.raises(UsageError, match=r"No check is called 'resume_is_exac'. Did you mean 'resume_is_exact'\?"):
         get_check("resume_is_exac")
-
-
-class Clock:
-    """Never says the same twice."""
-
-    def __init__(self) -> None:
-        self.reads = 0
-
-    def state_dict(self) -> dict[str, int]:
-        self.reads += 1
-        return {"reads": self.reads}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Nobody sets a clock."""
 
 
 def test_what_changes_by_itself_is_not_laid_to_a_save() -> None:

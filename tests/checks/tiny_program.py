@@ -11,7 +11,7 @@ import torch
 from pytest_ckpt import TrainingRun, check_training_run
 from pytest_ckpt.reporting import report
 
-__all__ = ["Program", "factory", "report_of"]
+__all__ = ["Clock", "Program", "factory", "report_of"]
 
 
 class Program:
@@ -51,6 +51,20 @@ class Program:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.count = state["count"]
+
+
+class Clock:
+    """Never says the same twice."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+
+    def state_dict(self) -> dict[str, int]:
+        self.reads += 1
+        return {"reads": self.reads}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Nobody sets a clock."""
 
 
 def factory(program: Callable[[], Program], **overrides: Any) -> Callable[[], TrainingRun]:
