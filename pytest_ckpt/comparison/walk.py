@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import struct
-from array import array
 from collections import deque
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
@@ -14,7 +12,8 @@ import torch
 from pytest_ckpt.comparison.diff import Diff, Kind, Mismatch
 from pytest_ckpt.comparison.rounding import rounded_to
 from pytest_ckpt.comparison.tensors import compare_tensors, tensors_differ
-from pytest_ckpt.comparison.words import NOTHING, array_differences, describe, is_array, plain_repr
+from pytest_ckpt.comparison.values import bits_of, same_members, same_value
+from pytest_ckpt.comparison.words import NOTHING, array_differences, describe, in_native_order, is_array
 from pytest_ckpt.state.capture import StateTree
 from pytest_ckpt.state.freezing import ObjectPicture, freeze
 from pytest_ckpt.state.paths import Keys, spell
@@ -119,6 +118,8 @@ class _Walk:
     def _visit_sequences(self, expected: Any, actual: Any, keys: Keys) -> None:
         if isinstance(expected, tuple) != isinstance(actual, tuple):
             self._report("container type", keys, type(expected), type(actual))
+        if isinstance(expected, deque) and isinstance(actual, deque):
+            self.visit(expected.maxlen, actual.maxlen, (*keys, "maxlen"))
         for index, (value, other) in enumerate(zip(expected, actual, strict=False)):
             self.visit(value, other, (*keys, index))
         for index in range(len(actual), len(expected)):
@@ -127,7 +128,7 @@ class _Walk:
             self._report("unexpected", (*keys, index), NOTHING, actual[index])
 
     def _visit_number(self, expected: Any, actual: Any, keys: Keys) -> None:
-        if isinstance(expected, float | complex) and _bits(expected) == _bits(actual):
+        if isinstance(expected, float | complex) and bits_of(expected) == bits_of(actual):
             return
         detail = "the same number in other bits" if repr(expected) == repr(actual) else ""
         if isinstance(expected, float) and (dtype := rounded_to(*map(_double, (expected, actual)))):
@@ -136,6 +137,7 @@ class _Walk:
 
     def _visit_leaf(self, expected: Any, actual: Any, keys: Keys) -> None:
         if is_array(expected) and is_array(actual):
+            expected, actual = in_native_order(expected), in_native_order(actual)
             if (expected.dtype, expected.shape) != (actual.dtype, actual.shape):
                 self._report("shape" if expected.dtype == actual.dtype else "dtype", keys, expected, actual)
             elif expected.dtype == object:
@@ -143,7 +145,7 @@ class _Walk:
             elif expected.tobytes() != actual.tobytes():
                 self._report("value", keys, expected, actual, array_differences(expected, actual))
         elif isinstance(expected, Set) and isinstance(actual, Set):
-            if expected != actual:
+            if not same_members(expected, actual):
                 self._report("value", keys, expected, actual)
         elif type(expected) is not type(actual) and _is_number(expected) and _is_number(actual):
             self._report("number type" if expected == actual else "value", keys, expected, actual)
@@ -157,7 +159,7 @@ class _Walk:
         pictures = freeze(expected), freeze(actual)
         if isinstance(pictures[0], ObjectPicture):
             self.visit(*pictures, keys)
-        elif not _same_value(expected, actual):
+        elif not same_value(expected, actual):
             self._report("value", keys, expected, actual)
 
     def _report(self, kind: Kind, keys: Keys, expected: Any, actual: Any, detail: str = "") -> None:
@@ -193,12 +195,6 @@ def _holds_tensor(value: Any) -> bool:
     return isinstance(value, torch.Tensor) or (is_array(value) and value.ndim > 0)
 
 
-def _bits(value: float | complex) -> bytes:
-    if isinstance(value, complex):
-        return struct.pack("dd", value.real, value.imag)
-    return struct.pack("d", value)
-
-
 def _double(value: float) -> torch.Tensor:
     return torch.tensor(value, dtype=torch.float64, device="cpu")  # whatever the default device
 
@@ -207,18 +203,3 @@ def _is_number(value: Any) -> bool:
     if isinstance(value, float) and math.isnan(value):
         return False
     return isinstance(value, int | float | complex) or (is_array(value) and value.ndim == 0)
-
-
-def _same_value(expected: Any, actual: Any) -> bool:
-    if hasattr(expected, "__qualname__"):
-        return all(getattr(expected, key, None) == getattr(actual, key, None) for key in ("__module__", "__qualname__"))
-    if isinstance(expected, array):  # whose == takes -0.0 for 0.0
-        return (expected.typecode, expected.tobytes()) == (actual.typecode, actual.tobytes())
-    try:
-        if expected == actual:
-            return True
-    except Exception:  # arrays and tensors in a container of a kind of its own
-        return plain_repr(expected) == plain_repr(actual)
-    # Without an == of its own, an object that was loaded is never equal; it is what it shows of itself.
-    kind: Any = type(expected)
-    return kind.__eq__ is object.__eq__ and plain_repr(expected) == plain_repr(actual)

@@ -11,7 +11,7 @@ import torch
 from pytest_ckpt.state.freezing import ObjectPicture
 from pytest_ckpt.state.tensors import describe_tensor
 
-__all__ = ["NOTHING", "array_differences", "describe", "is_array", "plain_repr"]
+__all__ = ["NOTHING", "array_differences", "describe", "in_native_order", "is_array", "plain_repr"]
 
 _TEXT_LIMIT = 80
 NOTHING = object()
@@ -41,6 +41,12 @@ def describe(value: Any) -> str:
 def is_array(value: Any) -> bool:
     """Whether a value is an array or a scalar of numpy, which need not be installed."""
     return type(value).__module__ == "numpy" and hasattr(value, "tobytes")
+
+
+def in_native_order(array: Any) -> Any:
+    """Return an array of numpy in the byte order of this machine, as pickle before protocol 5 loads it."""
+    native = array.dtype.newbyteorder("=")
+    return array if array.dtype == native else array.astype(native)
 
 
 def array_differences(expected: Any, actual: Any) -> str:

@@ -44,6 +44,8 @@ def reason_to_refuse(
             continue
         if trusted is not None and _survive(trusted, leaf):
             return f"weights_only loading refuses {_describe(leaf)} at {spell(keys)} (use 'torch-full')"
+        if type(leaf) is torch.Tensor and leaf.requires_grad and _keeps_tensor(copy, leaf.detach()):
+            return f"{name} cannot keep {_describe(leaf)} that requires gradients at {spell(keys)}"
         return cannot_keep(name, keys, leaf)
     return _clash(payload, name, copy)
 
@@ -85,7 +87,9 @@ def _is_plain(leaf: object) -> bool:
 def _keeps_tensor(copy: Copy, tensor: torch.Tensor) -> bool:
     if not _is_ordinary(tensor):
         return _survive(copy, tensor)
-    return _keeps_dtype(copy, tensor.dtype, tensor.is_conj(), tensor.is_neg())
+    # torch reads what requires gradients in another way, which some dtypes do not stand; parameters it does not.
+    differentiated = tensor.requires_grad and type(tensor) is torch.Tensor
+    return _keeps_dtype(copy, tensor.dtype, tensor.is_conj(), tensor.is_neg(), differentiated)
 
 
 def _is_ordinary(tensor: torch.Tensor) -> bool:
@@ -97,13 +101,13 @@ def _is_ordinary(tensor: torch.Tensor) -> bool:
 
 
 @cache
-def _keeps_dtype(copy: Copy, dtype: torch.dtype, conjugate: bool, negative: bool) -> bool:
+def _keeps_dtype(copy: Copy, dtype: torch.dtype, conjugate: bool, negative: bool, differentiated: bool) -> bool:
     sample = _sample().view(dtype)
     if conjugate:
         sample = sample.conj()
     if negative:  # what is lost when a view is contiguous is not seen in one that must be copied first
         sample = torch.view_as_complex(sample[:2]).conj().imag
-    return _survive(copy, sample)
+    return _survive(copy, sample.requires_grad_(differentiated))
 
 
 @cache
@@ -132,7 +136,7 @@ def _bits(value: object) -> object:
         plain = value.detach().cpu().resolve_conj().resolve_neg().contiguous()
         return value.dtype, bytes(plain.untyped_storage())
     if isinstance(value, torch.Tensor):
-        return type(value), value.dtype, value.layout
+        return type(value), value.dtype, value.layout, value.requires_grad
     if isinstance(value, (float, complex)):
         return type(value), struct.pack("<dd", value.real, value.imag)
     return type(value)

@@ -1,0 +1,120 @@
+"""What a checkpoint holds beside tensors: numbers, texts, objects of the standard library and of numpy."""
+
+from __future__ import annotations
+
+import datetime
+import operator
+import random
+from decimal import Decimal
+from pathlib import PurePosixPath
+from typing import Any
+
+import torch
+from hypothesis import strategies as st
+
+from pytest_ckpt.strategies.samples import Colour, Phase
+
+try:
+    import numpy
+    from hypothesis.extra import numpy as arrays_of
+except ImportError:  # torch runs without it
+    numpy = None  # type: ignore[assignment]
+
+__all__ = ["numpy_values", "objects", "plain_values", "random_states"]
+
+
+def plain_values() -> st.SearchStrategy[Any]:
+    """Generate values that every format keeps: ``None``, booleans, numbers, texts and bytes.
+
+    Integers of thousands of bits are among them, and NaN with a payload, -0.0 and infinities.
+    Shrinks towards ``None``.
+    """
+    return _PLAIN_VALUES
+
+
+def objects() -> st.SearchStrategy[Any]:
+    """Generate objects that pickle knows what to do with: enumerations, paths, dates, ranges, decimals.
+
+    Shrinks towards an enumeration.
+    """
+    return _OBJECTS
+
+
+def numpy_values() -> st.SearchStrategy[Any]:
+    """Generate arrays of numpy of any byte order with up to two dimensions, and numpy's own numbers.
+
+    Shrinks towards an empty array. Nothing is generated where numpy is not installed.
+    """
+    return _NUMPY_VALUES
+
+
+def random_states() -> st.SearchStrategy[Any]:
+    """Generate states of random generators, as torch, Python and numpy hand them out.
+
+    They belong to generators of their own: no global one is read or moved. Shrinks towards torch's, seeded with 0.
+    """
+    return _RANDOM_STATES
+
+
+def _torch_state(seed: int) -> torch.Tensor:
+    return torch.Generator("cpu").manual_seed(seed).get_state()
+
+
+def _python_state(seed: int) -> Any:
+    return random.Random(seed).getstate()
+
+
+def _numpy_state(seed: int) -> Any:
+    return numpy.random.default_rng(seed).bit_generator.state
+
+
+def _legacy_numpy_state(seed: int) -> Any:
+    return numpy.random.RandomState(seed).get_state(legacy=True)
+
+
+# Below 4,300 decimal digits: a failing example must be printable.
+_INTEGERS = st.builds(operator.lshift, st.integers(), st.sampled_from([0, 0, 0, 62, 3000]))
+
+_PLAIN_VALUES: st.SearchStrategy[Any] = st.one_of(
+    st.none(),
+    st.booleans(),
+    _INTEGERS,
+    st.floats(),
+    st.complex_numbers(),
+    st.text(max_size=8),
+    st.binary(max_size=8),
+)
+
+_ZONES = st.sampled_from([None, datetime.UTC, datetime.timezone(datetime.timedelta(hours=-5, minutes=30))])
+_OBJECTS: st.SearchStrategy[Any] = st.one_of(
+    st.sampled_from([*Colour, *Phase]),
+    st.sampled_from([torch.float32, torch.bfloat16, torch.Size([2, 3]), torch.device("cuda:1"), torch.strided]),
+    st.builds(PurePosixPath, st.text("ab./", max_size=6)),
+    st.datetimes(timezones=_ZONES),
+    st.dates(),
+    st.timedeltas(),
+    st.builds(range, st.integers(-3, 3), st.integers(-3, 3), st.sampled_from([1, 2, -1])),
+    st.builds(slice, st.none() | st.integers(-3, 3), st.integers(-3, 3)),
+    st.sampled_from([Decimal("1.0"), Decimal("1.00"), Decimal("NaN"), Decimal("-0")]),
+    st.fractions(max_denominator=9),
+    st.builds(bytearray, st.binary(max_size=4)),
+)
+
+_SEEDS = st.integers(0, 2**32 - 1)
+_RANDOM_STATES: st.SearchStrategy[Any] = st.builds(_torch_state, _SEEDS) | st.builds(_python_state, _SEEDS)
+
+if numpy is None:
+    _NUMPY_VALUES: st.SearchStrategy[Any] = st.nothing()
+else:
+    _NUMPY_DTYPES = st.one_of(
+        arrays_of.floating_dtypes(sizes=(16, 32, 64)),
+        arrays_of.boolean_dtypes(),
+        arrays_of.integer_dtypes(),
+        arrays_of.unsigned_integer_dtypes(),
+        arrays_of.complex_number_dtypes(sizes=(64, 128)),
+    )
+    _NUMPY_VALUES = st.one_of(
+        arrays_of.arrays(_NUMPY_DTYPES, arrays_of.array_shapes(min_dims=0, max_dims=2, min_side=0, max_side=3)),
+        _NUMPY_DTYPES.flatmap(arrays_of.from_dtype),
+    )
+    _RANDOM_STATES |= st.builds(_numpy_state, _SEEDS) | st.builds(_legacy_numpy_state, _SEEDS)
