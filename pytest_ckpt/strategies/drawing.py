@@ -1,45 +1,57 @@
-"""Bytes and small numbers, many at a time: one draw costs about as much as the making of a small tensor."""
+"""Much from few choices: a tensor is made of bytes that Hypothesis draws at once.
+
+A choice costs about as much as the making of a small tensor. And Hypothesis mixes the choices of one example anew;
+where their number depends on what they are, many a mixture ends before its example is complete, and is discarded.
+"""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from functools import cache
-from typing import TypeAlias
 
 from hypothesis import strategies as st
 
-__all__ = ["ByteSource", "byte_source", "draw_bytes", "draw_numbers"]
+__all__ = ["Numbers", "draw_element_bytes", "draw_numbers"]
 
-ByteSource: TypeAlias = Callable[[int], bytes]
-"""Returns so many bytes."""
-
-_SMALL = 48
+_SMALL = 256
 _SEEDS = st.integers(min_value=0, max_value=2**32 - 1)
+
+
+class Numbers:
+    """Small numbers, as many as are asked for, out of bytes that are used again from the start at their end."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self._position = 0
+
+    def below(self, limit: int) -> int:
+        """Return the next number from 0 to ``limit - 1``; ``limit`` is at most 256."""
+        number = self._content[self._position % len(self._content)]
+        self._position += 1
+        return number % limit
+
+    def many(self, count: int, limit: int) -> list[int]:
+        """Return so many numbers from 0 to ``limit - 1``."""
+        return [self.below(limit) for _ in range(count)]
+
+
+def draw_numbers(draw: st.DrawFn, size: int) -> Numbers:
+    """Draw numbers of which the first ``size`` are independent; they shrink towards zeros."""
+    return Numbers(draw(_blocks(size)))
+
+
+def draw_element_bytes(draw: st.DrawFn, size: int) -> bytes:
+    """Draw the bytes that elements are made of.
+
+    Hypothesis chooses each byte of a few, and shrinks them towards zeros. Many come from a drawn seed and a
+    generator of their own, so that no global random state is touched. Python's own generator gives the same bytes
+    on every machine and under every torch, so that an example can be replayed on another one.
+    """
+    if size <= _SMALL:
+        return draw(_blocks(size))
+    return random.Random(draw(_SEEDS)).randbytes(size)
 
 
 @cache
 def _blocks(size: int) -> st.SearchStrategy[bytes]:
     return st.binary(min_size=size, max_size=size)
-
-
-def draw_bytes(draw: st.DrawFn, size: int) -> bytes:
-    """Draw exactly ``size`` bytes, which shrink towards zeros."""
-    return draw(_blocks(size)) if size else b""
-
-
-def draw_numbers(draw: st.DrawFn, count: int, below: int) -> list[int]:
-    """Draw ``count`` numbers from 0 to ``below - 1`` at once, which shrink towards 0; ``below`` is at most 256."""
-    return [number % below for number in draw_bytes(draw, count)]
-
-
-def byte_source(draw: st.DrawFn, elements: int) -> ByteSource:
-    """Return where the bits of that many elements come from.
-
-    Hypothesis chooses each bit of a small tensor, and can make it smaller. A larger one comes from a drawn seed
-    and a generator of its own, so that it costs one number of an example, and no global random state is touched.
-    Python's generator gives the same bytes on every machine and under every torch.
-    """
-    if elements <= _SMALL:
-        return lambda size: draw_bytes(draw, size)
-    return random.Random(draw(_SEEDS)).randbytes

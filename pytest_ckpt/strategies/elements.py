@@ -7,9 +7,7 @@ from functools import cache
 
 import torch
 
-from pytest_ckpt.strategies.drawing import ByteSource
-
-__all__ = ["make_elements"]
+__all__ = ["bytes_needed", "make_elements"]
 
 # A NaN, an infinity and a subnormal are told by these: bits of the mantissa, of 16 bits and more.
 _MANTISSA = {torch.float16: 10, torch.bfloat16: 7, torch.float32: 23, torch.float64: 52}
@@ -18,40 +16,50 @@ _PAYLOAD = 0x23
 _SPECIAL = 160
 
 
+def bytes_needed(dtype: torch.dtype, count: int) -> int:
+    """Return how many bytes ``make_elements`` takes for so many elements."""
+    return _numbers(dtype, count) * (1 + _real(dtype).itemsize)
+
+
 def make_elements(
-    source: ByteSource, dtype: torch.dtype, count: int, *, allow_nan: bool, allow_infinity: bool
+    content: bytes, dtype: torch.dtype, count: int, *, allow_nan: bool, allow_infinity: bool
 ) -> torch.Tensor:
-    """Make ``count`` elements, in a storage of their own. All bytes zero make elements whose bits are zero.
+    """Make ``count`` elements in a row, in a storage of their own. All bytes zero make elements whose bits are zero.
 
     Args:
-        source: Where the bytes come from. One says of each number whether it is a special pattern, which then follows
-            from it; for the other ones the bits are asked for.
+        content: For each number a byte that says whether it is a special pattern and which one, then the bits of
+            each, for those that are not.
         dtype: A dtype that is not quantized.
         count: How many.
         allow_nan: Whether NaN may be among them; with any payload, quiet or signalling.
         allow_infinity: Whether infinities may be among them.
     """
-    real = dtype.to_real() if dtype.is_complex else dtype
-    rows = _patterns(source, real, count * (2 if dtype.is_complex else 1))
+    if not count:
+        return torch.empty(0, dtype=dtype, device="cpu")
+    real = _real(dtype)
+    rows = _patterns(content, real, _numbers(dtype, count))
     if real.is_floating_point and not (allow_nan and allow_infinity):
         rows[_unwanted(rows.view(-1).view(real), allow_nan=allow_nan, allow_infinity=allow_infinity)] = 0
     return rows.view(-1).view(dtype)
 
 
-def _patterns(source: ByteSource, dtype: torch.dtype, count: int) -> torch.Tensor:
-    if not count:
-        return torch.empty((0, dtype.itemsize), dtype=torch.uint8, device="cpu")
-    choices = _as_tensor(source(count))
+def _real(dtype: torch.dtype) -> torch.dtype:
+    return dtype.to_real() if dtype.is_complex else dtype
+
+
+def _numbers(dtype: torch.dtype, count: int) -> int:
+    return 2 * count if dtype.is_complex else count
+
+
+def _patterns(content: bytes, dtype: torch.dtype, count: int) -> torch.Tensor:
+    drawn = torch.frombuffer(bytearray(content), dtype=torch.uint8)
+    choices, bits = drawn[:count], drawn[count:].view(count, dtype.itemsize)
     table = _special_patterns(dtype)
-    rows = table[(choices % len(table)).long()]
-    if missing := int((others := choices >= _SPECIAL).sum()):
-        bits = _as_tensor(source(missing * dtype.itemsize)).reshape(missing, dtype.itemsize)
-        rows[others] = bits % 2 if dtype is torch.bool else bits
-    return rows
-
-
-def _as_tensor(content: bytes) -> torch.Tensor:
-    return torch.frombuffer(bytearray(content), dtype=torch.uint8)
+    return torch.where(
+        (choices < _SPECIAL).unsqueeze(1),
+        table[(choices % len(table)).long()],
+        bits % 2 if dtype is torch.bool else bits,
+    )
 
 
 @cache

@@ -9,15 +9,15 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 import torch
-from hypothesis import strategies as st
 
 from pytest_ckpt.strategies import compressing, quantizing, striding
+from pytest_ckpt.strategies.drawing import Numbers
 from pytest_ckpt.strategies.dtypes import DTYPES_BY_KIND
 from pytest_ckpt.strategies.striding import Fill, Shape
 
 __all__ = ["LAYOUTS", "LAYOUTS_BY_NAME", "STRIDED_LAYOUTS", "Layout"]
 
-_Make: TypeAlias = Callable[[st.DrawFn, torch.dtype, Shape, Fill], torch.Tensor]
+_Make: TypeAlias = Callable[[Numbers, torch.dtype, Shape, Fill], torch.Tensor]
 
 _ORDINARY = tuple(dtype for kind in ("float", "int", "bool", "complex") for dtype in DTYPES_BY_KIND[kind])
 _COMPLEX = DTYPES_BY_KIND["complex"]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 from collections import OrderedDict, deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType, SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument
 
+from pytest_ckpt.strategies.drawing import Numbers, draw_numbers
 from pytest_ckpt.strategies.samples import Pair, Settings, make_closure, make_function
 from pytest_ckpt.strategies.state_dicts import state_dicts
 from pytest_ckpt.strategies.tensors import tensors
@@ -19,15 +20,16 @@ from pytest_ckpt.strategies.values import numpy_values, objects, plain_values, r
 
 __all__ = ["CONTAINERS", "PLAIN_CONTAINERS", "payloads"]
 
+_T = TypeVar("_T")
+
 _MAX_DEPTH = 3
-_COMPONENTS = st.sampled_from(["model", "optimizer", "scheduler", "trainer", "rng", "config"])
-_KEYS = st.one_of(
-    st.sampled_from(["a", "b", "a.b", "", "layer.0.weight", "0", "ü"]),
-    st.integers(-1, 2),
-    st.tuples(st.integers(0, 1), st.sampled_from("xy")),
-)
-_PLACES = st.sampled_from(["value", "container", "again"])
-_SIZES = st.integers(0, 3)
+_MAX_ITEMS = 3
+_NUMBERS = 64
+_PLACES = ("leaf", "container", "again", "leaf")
+_COMPONENTS = ("model", "optimizer", "scheduler", "trainer", "rng", "config")
+_ATTRIBUTES = ("lr", "seed", "path")
+_KEYS = ("a", "b", "a.b", "", "layer.0.weight", "0", "ü", 0, 1, -1, (0, "x"), (1, "y"))
+_MEMBERS = (0, 1.0, "a", b"b", None, -0.0, float("nan"), (2, "x"), 2**100)
 
 
 def payloads(
@@ -40,7 +42,7 @@ def payloads(
 ) -> st.SearchStrategy[dict[str, Any]]:
     """Generate what a run hands over to be saved: a mapping of components to nested state.
 
-    Shrinks towards an empty mapping.
+    Shrinks towards a model that is the simplest leaf.
 
     Args:
         leaves: What the containers hold: by default tensors, state dicts, plain values, objects, values of numpy
@@ -79,14 +81,16 @@ def _payloads(
 ) -> dict[str, Any]:
     growing = _Growing(
         draw=draw,
+        # What there is and where is said by one choice, so that leaves can change places without another shape.
+        numbers=draw_numbers(draw, _NUMBERS),
         leaves=leaves,
         containers=containers,
         allow_sharing=allow_sharing,
         allow_functions=allow_functions,
         left=max_leaves,
     )
-    names = draw(st.lists(_COMPONENTS, max_size=3, unique=True))
-    return {name: growing.draw_node(depth=0) for name in names}
+    names = growing.pick_distinct(_COMPONENTS, 1 + growing.numbers.below(_MAX_ITEMS))
+    return {name: growing.make_node(depth=0) for name in names}
 
 
 @dataclass(kw_only=True, slots=True)
@@ -94,6 +98,7 @@ class _Growing:
     """One payload while it is drawn."""
 
     draw: st.DrawFn
+    numbers: Numbers
     leaves: st.SearchStrategy[Any]
     containers: tuple[str, ...]
     allow_sharing: bool
@@ -102,59 +107,69 @@ class _Growing:
     made: list[Any] = field(default_factory=list)
     """What may be found in a second place."""
 
-    def draw_node(self, depth: int) -> Any:
-        place = self.draw(_PLACES)
+    def make_node(self, depth: int) -> Any:
+        place = _PLACES[self.numbers.below(len(_PLACES))]
         if place == "again" and self.made and self.allow_sharing:
-            return self.draw(st.sampled_from(self.made))
+            return self.pick(self.made)
         if place == "container" and self.containers and depth < _MAX_DEPTH and self.left > 0:
-            node = _MAKERS[self.draw(st.sampled_from(self.containers))](self, depth)
+            node = _MAKERS[self.pick(self.containers)](self, depth)
         else:
-            node = self.draw_leaf()
+            node = self.make_leaf()
         self.made.append(node)
         return node
 
-    def draw_leaf(self) -> Any:
+    def make_leaf(self) -> Any:
         if self.left <= 0:
             return None
         self.left -= 1
-        if self.allow_functions and self.draw(st.integers(0, 3)) == 3:
-            return make_closure(self.draw(self.leaves)) if self.draw(st.booleans()) else make_function()
-        return self.draw(self.leaves)
+        kind = self.numbers.below(6) if self.allow_functions else 0
+        if kind == 5:
+            return make_function()
+        leaf = self.draw(self.leaves)
+        return make_closure(leaf) if kind == 4 else leaf
 
-    def draw_items(self, depth: int) -> list[Any]:
-        return [self.draw_node(depth + 1) for _ in range(self.draw(_SIZES))]
+    def pick(self, values: Sequence[_T]) -> _T:
+        return values[self.numbers.below(len(values))]
 
-    def draw_mapping(self, depth: int, keys: st.SearchStrategy[Any] = _KEYS) -> dict[Any, Any]:
-        return {key: self.draw_node(depth + 1) for key in self.draw(st.lists(keys, max_size=3, unique=True))}
+    def pick_distinct(self, values: Sequence[_T], count: int) -> list[_T]:
+        first = self.numbers.below(len(values))
+        return [values[(first + index) % len(values)] for index in range(count)]
 
-    def draw_attributes(self, depth: int) -> dict[str, Any]:
-        return self.draw_mapping(depth, st.sampled_from(["lr", "seed", "path"]))
+    def make_items(self, depth: int) -> list[Any]:
+        return [self.make_node(depth + 1) for _ in range(self.numbers.below(_MAX_ITEMS + 1))]
 
-    def draw_two(self, depth: int) -> tuple[Any, Any]:
-        return self.draw_node(depth + 1), self.draw_node(depth + 1)
+    def make_mapping(self, depth: int, keys: Sequence[Any] = _KEYS) -> dict[Any, Any]:
+        names = self.pick_distinct(keys, self.numbers.below(_MAX_ITEMS + 1))
+        return {key: self.make_node(depth + 1) for key in names}
 
-    def draw_hashable(self) -> list[Any]:
-        return self.draw(st.lists(plain_values(), max_size=3))
+    def make_attributes(self, depth: int) -> dict[str, Any]:
+        return self.make_mapping(depth, _ATTRIBUTES)
+
+    def make_two(self, depth: int) -> tuple[Any, Any]:
+        return self.make_node(depth + 1), self.make_node(depth + 1)
+
+    def make_members(self) -> list[Any]:
+        return self.pick_distinct(_MEMBERS, self.numbers.below(_MAX_ITEMS + 1))
 
 
 _Maker = Callable[[_Growing, int], Any]
 
 _PLAIN: dict[str, _Maker] = {
-    "dict": _Growing.draw_mapping,
-    "list": _Growing.draw_items,
-    "tuple": lambda growing, depth: tuple(growing.draw_items(depth)),
-    "OrderedDict": lambda growing, depth: OrderedDict(growing.draw_mapping(depth)),
+    "dict": _Growing.make_mapping,
+    "list": _Growing.make_items,
+    "tuple": lambda growing, depth: tuple(growing.make_items(depth)),
+    "OrderedDict": lambda growing, depth: OrderedDict(growing.make_mapping(depth)),
 }
 _MAKERS: Mapping[str, _Maker] = MappingProxyType(
     {
         **_PLAIN,
-        "namedtuple": lambda growing, depth: Pair(*growing.draw_two(depth)),
-        "dataclass": lambda growing, depth: Settings(*growing.draw_two(depth)),
-        "Namespace": lambda growing, depth: argparse.Namespace(**growing.draw_attributes(depth)),
-        "SimpleNamespace": lambda growing, depth: SimpleNamespace(**growing.draw_attributes(depth)),
-        "deque": lambda growing, depth: deque(growing.draw_items(depth), growing.draw(st.none() | st.just(3))),
-        "set": lambda growing, depth: set(growing.draw_hashable()),
-        "frozenset": lambda growing, depth: frozenset(growing.draw_hashable()),
+        "namedtuple": lambda growing, depth: Pair(*growing.make_two(depth)),
+        "dataclass": lambda growing, depth: Settings(*growing.make_two(depth)),
+        "Namespace": lambda growing, depth: argparse.Namespace(**growing.make_attributes(depth)),
+        "SimpleNamespace": lambda growing, depth: SimpleNamespace(**growing.make_attributes(depth)),
+        "deque": lambda growing, depth: deque(growing.make_items(depth), growing.pick((None, 3))),
+        "set": lambda growing, depth: set(growing.make_members()),
+        "frozenset": lambda growing, depth: frozenset(growing.make_members()),
     }
 )
 

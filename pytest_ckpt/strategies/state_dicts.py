@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import torch
 from hypothesis import strategies as st
 
-from pytest_ckpt.strategies.drawing import draw_numbers
+from pytest_ckpt.strategies.drawing import Numbers, draw_numbers
 from pytest_ckpt.strategies.tensors import tensors
 from pytest_ckpt.strategies.values import plain_values
 
 __all__ = ["module_state_dicts", "optimizer_state_dicts", "state_dicts"]
 
-_PARTS = st.lists(st.sampled_from(["layer", "0", "1", "weight", "bias", "a_b"]), min_size=1, max_size=3)
-_NAMES = _PARTS.map(".".join)
-_RATES = st.sampled_from([0.0, 1e-3, 0.1, 5e-324, float("inf")])
-_EXTRA_STATES = st.dictionaries(st.sampled_from(["step", "scale"]), plain_values(), max_size=2)
+_MODULES = ("", "layer.", "layer.0.", "layer.1.", "a_b.c.")
+_PARAMETERS = ("weight", "bias", "running_mean")
+_RATES = (0.0, 1e-3, 0.1, 5e-324, float("inf"))
+_NUMBERS = 32
 
 
 def state_dicts(
@@ -84,26 +84,31 @@ def _module_state_dicts(
     allow_sharing: bool,
     allow_extra_state: bool,
 ) -> OrderedDict[str, Any]:
-    names = draw(st.lists(_NAMES, min_size=min_size, max_size=max_size, unique=True))
+    numbers = draw_numbers(draw, _NUMBERS)
     state: OrderedDict[str, Any] = OrderedDict()
-    for name in names:
-        again = bool(state) and allow_sharing and draw(st.booleans())
-        state[name] = _draw_again(draw, list(state.values())) if again else draw(tensors)
-    modules = ["", *sorted({name.rpartition(".")[0] for name in names} - {""})]
-    if allow_extra_state and draw(st.booleans()):
-        owner = draw(st.sampled_from(modules))
-        state[f"{owner}._extra_state" if owner else "_extra_state"] = draw(_EXTRA_STATES)
-    versions = draw_numbers(draw, len(modules), 3)
+    for _ in range(min_size + numbers.below(max_size - min_size + 1)):
+        again = numbers.below(2) == 1 and bool(state) and allow_sharing
+        tensor = _again(numbers, list(state.values())) if again else draw(tensors)
+        state[_new_name(numbers, state)] = tensor
+    modules = ["", *sorted({name.rpartition(".")[0] for name in state} - {""})]
+    if allow_extra_state and numbers.below(3) == 2:
+        owner = modules[numbers.below(len(modules))]
+        state[f"{owner}._extra_state" if owner else "_extra_state"] = {"step": draw(plain_values())}
     state._metadata = OrderedDict(  # type: ignore[attr-defined]
-        (name, {"version": version}) for name, version in zip(modules, versions, strict=True)
+        (name, {"version": numbers.below(3)}) for name in modules
     )
     return state
 
 
-def _draw_again(draw: st.DrawFn, earlier: list[torch.Tensor]) -> torch.Tensor:
+def _new_name(numbers: Numbers, taken: Collection[str]) -> str:
+    name = _MODULES[numbers.below(len(_MODULES))] + _PARAMETERS[numbers.below(len(_PARAMETERS))]
+    return name if name not in taken else f"{name}_{len(taken)}"
+
+
+def _again(numbers: Numbers, earlier: Sequence[torch.Tensor]) -> torch.Tensor:
     """Return a tensor that was drawn before, as tied weights are, or one on its storage."""
-    tensor = draw(st.sampled_from(earlier))
-    return draw(st.sampled_from(_AGAIN))(tensor)
+    tensor = earlier[numbers.below(len(earlier))]
+    return _AGAIN[numbers.below(len(_AGAIN))](tensor)
 
 
 def _same(tensor: torch.Tensor) -> torch.Tensor:
@@ -124,24 +129,24 @@ _AGAIN: list[Callable[[torch.Tensor], torch.Tensor]] = [_same, _detached, _part]
 
 @st.composite
 def _optimizer_state_dicts(draw: st.DrawFn, tensors: st.SearchStrategy[torch.Tensor], max_size: int) -> dict[str, Any]:
-    count = draw(st.integers(0, max_size))
+    numbers = draw_numbers(draw, _NUMBERS)
+    count = numbers.below(max_size + 1)
     # A parameter that never got a gradient has no state.
-    state = {index: _moments(draw, tensors) for index in range(count) if draw(st.booleans())}
-    cut = draw(st.integers(0, count))
+    state = {index: _moments(draw, numbers, tensors) for index in range(count) if numbers.below(2)}
+    cut = numbers.below(count + 1)
     members = [list(range(cut, count)), list(range(cut))] if cut else [list(range(count))]
-    return {"state": state, "param_groups": [_group(draw, indices) for indices in members]}
+    return {"state": state, "param_groups": [_group(numbers, indices) for indices in members]}
 
 
-def _moments(draw: st.DrawFn, tensors: st.SearchStrategy[torch.Tensor]) -> dict[str, Any]:
-    step = torch.tensor(float(draw(st.integers(0, 2**24))), dtype=torch.float32, device="cpu")
-    match draw(st.integers(0, 2)):
-        case 0:
-            return {"momentum_buffer": None}
-        case 1:
-            return {"step": step, "exp_avg": draw(tensors)}
-    return {"step": step, "exp_avg": draw(tensors), "exp_avg_sq": draw(tensors)}
+def _moments(draw: st.DrawFn, numbers: Numbers, tensors: st.SearchStrategy[torch.Tensor]) -> dict[str, Any]:
+    names = (["momentum_buffer"], ["exp_avg"], ["exp_avg", "exp_avg_sq"], [])[numbers.below(4)]
+    if not names:
+        return {"momentum_buffer": None}
+    step = torch.tensor(float(numbers.below(256)), dtype=torch.float32, device="cpu")
+    return {"step": step, **{name: draw(tensors) for name in names}}
 
 
-def _group(draw: st.DrawFn, indices: list[int]) -> dict[str, Any]:
-    rate = draw(_RATES)
-    return {"lr": rate, "betas": (0.9, rate), "foreach": None, "amsgrad": draw(st.booleans()), "params": indices}
+def _group(numbers: Numbers, indices: list[int]) -> dict[str, Any]:
+    rate = _RATES[numbers.below(len(_RATES))]
+    amsgrad = numbers.below(2) == 1
+    return {"lr": rate, "betas": (0.9, rate), "foreach": None, "amsgrad": amsgrad, "params": indices}

@@ -7,9 +7,8 @@ from math import prod
 from typing import TypeAlias
 
 import torch
-from hypothesis import strategies as st
 
-from pytest_ckpt.strategies.drawing import draw_numbers
+from pytest_ckpt.strategies.drawing import Numbers
 
 __all__ = [
     "Fill",
@@ -29,19 +28,19 @@ Fill: TypeAlias = Callable[[torch.dtype, int], torch.Tensor]
 """Makes so many elements of a dtype in one row."""
 
 
-def contiguous(draw: st.DrawFn, dtype: torch.dtype, shape: Shape, fill: Fill) -> torch.Tensor:
+def contiguous(numbers: Numbers, dtype: torch.dtype, shape: Shape, fill: Fill) -> torch.Tensor:
     """Make a tensor whose elements follow each other."""
     return fill(dtype, prod(shape)).view(shape)
 
 
-def channels_last(draw: st.DrawFn, dtype: torch.dtype, shape: Shape, fill: Fill) -> torch.Tensor:
+def channels_last(numbers: Numbers, dtype: torch.dtype, shape: Shape, fill: Fill) -> torch.Tensor:
     """Make images or volumes whose channels, the second dimension, follow each other."""
     return _strided(dtype, shape, _dense_strides(shape, (0, *range(2, len(shape)), 1)), fill)
 
 
-def transposed(draw: st.DrawFn, dtype: torch.dtype, shape: Shape, fill: Fill) -> torch.Tensor:
+def transposed(numbers: Numbers, dtype: torch.dtype, shape: Shape, fill: Fill) -> torch.Tensor:
     """Make a tensor that has two dimensions swapped."""
-    first, step = draw_numbers(draw, 2, len(shape) - 1)
+    first, step = numbers.many(2, len(shape) - 1)
     # Shrinks towards the last two.
     order = list(range(len(shape)))
     one = len(shape) - 2 - first
@@ -50,32 +49,32 @@ def transposed(draw: st.DrawFn, dtype: torch.dtype, shape: Shape, fill: Fill) ->
     return _strided(dtype, shape, _dense_strides(shape, order), fill)
 
 
-def sliced(draw: st.DrawFn, dtype: torch.dtype, shape: Shape, fill: Fill) -> torch.Tensor:
+def sliced(numbers: Numbers, dtype: torch.dtype, shape: Shape, fill: Fill) -> torch.Tensor:
     """Make a view into the midst of a larger storage, with gaps or without."""
-    offset, after, *steps = (number + 1 for number in draw_numbers(draw, len(shape) + 2, 3))
+    offset, after, *steps = (number + 1 for number in numbers.many(len(shape) + 2, 3))
     return _strided(dtype, shape, _dense_strides(shape, range(len(shape)), steps), fill, offset=offset, after=after)
 
 
-def expanded(draw: st.DrawFn, dtype: torch.dtype, shape: Shape, fill: Fill) -> torch.Tensor:
+def expanded(numbers: Numbers, dtype: torch.dtype, shape: Shape, fill: Fill) -> torch.Tensor:
     """Make a tensor that repeats its elements: one or more strides are zero."""
-    where, *repeated = draw_numbers(draw, len(shape) + 1, 256)
+    where, *repeated = numbers.many(len(shape) + 1, 256)
     strides = [0 if odd % 2 else stride for odd, stride in zip(repeated, _dense_strides(shape), strict=True)]
     strides[where % len(shape)] = 0
     return _strided(dtype, shape, strides, fill)
 
 
-def overlapping(draw: st.DrawFn, dtype: torch.dtype, shape: Shape, fill: Fill) -> torch.Tensor:
+def overlapping(numbers: Numbers, dtype: torch.dtype, shape: Shape, fill: Fill) -> torch.Tensor:
     """Make windows on a row of elements, where one element is in several windows."""
-    strides = [number + 1 for number in draw_numbers(draw, len(shape), 2)]
+    strides = [number + 1 for number in numbers.many(len(shape), 2)]
     return _strided(dtype, shape, strides, fill)
 
 
-def conjugated(draw: st.DrawFn, dtype: torch.dtype, shape: Shape, fill: Fill) -> torch.Tensor:
+def conjugated(numbers: Numbers, dtype: torch.dtype, shape: Shape, fill: Fill) -> torch.Tensor:
     """Make a view that has its conjugate bit set: the storage holds the opposite imaginary parts."""
     return fill(dtype, prod(shape)).view(shape).conj()
 
 
-def negated(draw: st.DrawFn, dtype: torch.dtype, shape: Shape, fill: Fill) -> torch.Tensor:
+def negated(numbers: Numbers, dtype: torch.dtype, shape: Shape, fill: Fill) -> torch.Tensor:
     """Make a view that has its negative bit set: the storage holds the opposite numbers."""
     return fill(dtype.to_complex(), prod(shape)).view(shape).conj().imag
 

@@ -12,14 +12,19 @@ import torch
 from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument
 
-from pytest_ckpt.strategies.drawing import byte_source, draw_numbers
-from pytest_ckpt.strategies.elements import make_elements
+from pytest_ckpt.strategies.drawing import Numbers, draw_element_bytes, draw_numbers
+from pytest_ckpt.strategies.elements import bytes_needed, make_elements
 from pytest_ckpt.strategies.layouts import LAYOUTS, LAYOUTS_BY_NAME, Layout
 from pytest_ckpt.strategies.striding import Fill, Shape
 
 __all__ = ["tensors"]
 
 _T = TypeVar("_T")
+
+# Enough to say how many dimensions there are, how long they are, and what is special about them.
+_NUMBERS = 32
+# One in so many tensors has a dimension of length zero.
+_EMPTY = 12
 
 
 def tensors(
@@ -38,8 +43,9 @@ def tensors(
 ) -> st.SearchStrategy[torch.Tensor]:
     """Generate tensors on the CPU, down to their bits.
 
-    NaN with and without a payload, -0.0, infinities and subnormal numbers turn up often. Up to 48 elements are
-    chosen one by one; those of a larger tensor come from one drawn seed. No global random state is touched.
+    NaN with and without a payload, -0.0, infinities and subnormal numbers turn up often. The elements of a
+    small tensor are chosen one by one; those of a larger one come from one drawn seed. No global random state is
+    touched.
     Shrinks towards ``torch.tensor(0.0)``.
 
     Args:
@@ -92,11 +98,12 @@ def _tensors(draw: st.DrawFn, options: _Options) -> torch.Tensor:
     layout = _draw_layout(draw, options, dtype, shape)
     if dtype is None:
         dtype = draw(_sampled(layout.dtypes))
+    numbers = draw_numbers(draw, _NUMBERS)
     if shape is None:
-        shape = _draw_shape(draw, options, layout)
+        shape = _shape(numbers, options, layout)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch calls some layouts experimental and others deprecated
-        tensor = layout.make(draw, dtype, shape, _fill(draw, options))
+        tensor = layout.make(numbers, dtype, shape, _fill(draw, options))
     parameter, requires_grad = draw(options.traits)
     requires_grad &= dtype.is_floating_point or dtype.is_complex
     if parameter:
@@ -118,31 +125,32 @@ def _draw_layout(draw: st.DrawFn, options: _Options, dtype: torch.dtype | None, 
     return layout
 
 
-def _draw_shape(draw: st.DrawFn, options: _Options, layout: Layout) -> Shape:
+def _shape(numbers: Numbers, options: _Options, layout: Layout) -> Shape:
     min_dims, max_dims, min_side, max_side = options.bounds
-    dims = max(min_dims, layout.min_dims), min(max_dims, layout.max_dims)
-    shape = draw(_sides(*dims, min(max(min_side, 1), max_side), max_side))
-    if shape and not min_side and draw(_ONE_IN_TWELVE):
-        shape[draw_numbers(draw, 1, len(shape))[0]] = 0
+    least, most = max(min_dims, layout.min_dims), min(max_dims, layout.max_dims)
+    dims = least + numbers.below(most - least + 1)
+    shortest = min(max(min_side, 1), max_side)
+    # Two for each side, because there may be more than 256 lengths.
+    pairs = (numbers.many(2, 256) for _ in range(dims))
+    shape = [shortest + (256 * high + low) % (max_side - shortest + 1) for high, low in pairs]
+    if numbers.below(_EMPTY) == _EMPTY - 1 and shape and not min_side:
+        shape[numbers.below(len(shape))] = 0
     return tuple(shape)
 
 
-# Made once, because to make a strategy costs more than to draw from it.
-_ONE_IN_TWELVE = st.sampled_from([False] * 11 + [True])
+def _fill(draw: st.DrawFn, options: _Options) -> Fill:
+    def fill(dtype: torch.dtype, count: int) -> torch.Tensor:
+        # One byte too many, so that there is a choice even for no elements.
+        content = draw_element_bytes(draw, bytes_needed(dtype, count) + 1)
+        return options.elements(content[:-1], dtype, count)
 
-
-@cache
-def _sides(min_dims: int, max_dims: int, min_side: int, max_side: int) -> st.SearchStrategy[list[int]]:
-    return st.lists(st.integers(min_side, max_side), min_size=min_dims, max_size=max_dims)
+    return fill
 
 
 @cache
 def _sampled(values: tuple[_T, ...]) -> st.SearchStrategy[_T]:
+    """Made once, because to make a strategy costs more than to draw from it."""
     return st.sampled_from(values)
-
-
-def _fill(draw: st.DrawFn, options: _Options) -> Fill:
-    return lambda dtype, count: options.elements(byte_source(draw, count), dtype, count)
 
 
 def _traits(requires_grad: bool | None, parameters: bool | None) -> st.SearchStrategy[tuple[bool, bool]]:

@@ -6,17 +6,19 @@ import datetime
 import operator
 import random
 from decimal import Decimal
+from math import prod
 from pathlib import PurePosixPath
 from typing import Any
 
 import torch
 from hypothesis import strategies as st
 
+from pytest_ckpt.strategies.drawing import draw_element_bytes, draw_numbers
+from pytest_ckpt.strategies.elements import bytes_needed, make_elements
 from pytest_ckpt.strategies.samples import Colour, Phase
 
 try:
     import numpy
-    from hypothesis.extra import numpy as arrays_of
 except ImportError:  # torch runs without it
     numpy = None  # type: ignore[assignment]
 
@@ -43,7 +45,7 @@ def objects() -> st.SearchStrategy[Any]:
 def numpy_values() -> st.SearchStrategy[Any]:
     """Generate arrays of numpy of any byte order with up to two dimensions, and numpy's own numbers.
 
-    Shrinks towards an empty array. Nothing is generated where numpy is not installed.
+    Shrinks towards ``array(0.0)``. Nothing is generated where numpy is not installed.
     """
     return _NUMPY_VALUES
 
@@ -103,18 +105,28 @@ _OBJECTS: st.SearchStrategy[Any] = st.one_of(
 _SEEDS = st.integers(0, 2**32 - 1)
 _RANDOM_STATES: st.SearchStrategy[Any] = st.builds(_torch_state, _SEEDS) | st.builds(_python_state, _SEEDS)
 
+_ARRAY_DTYPES = tuple(
+    getattr(torch, name)
+    for name in ["float64", "float32", "float16", "int64", "int32", "int16", "int8", "uint8", "uint16", "uint32", "uint64", "bool", "complex64", "complex128"]
+)
+_MAX_SIDE = 3
+
+
+@st.composite
+def _arrays(draw: st.DrawFn) -> Any:
+    dtype = draw(st.sampled_from(_ARRAY_DTYPES))
+    numbers = draw_numbers(draw, 8)
+    scalar, swapped, *shape = numbers.below(4), numbers.below(4), *numbers.many(numbers.below(3), _MAX_SIDE + 1)
+    content = draw_element_bytes(draw, bytes_needed(dtype, prod(shape)) + 1)[:-1]
+    elements = make_elements(content, dtype, prod(shape), allow_nan=True, allow_infinity=True)
+    array = elements.numpy().reshape(shape)
+    if not shape and scalar:
+        return array[()]
+    return array.astype(array.dtype.newbyteorder()) if swapped == 3 else array
+
+
 if numpy is None:
     _NUMPY_VALUES: st.SearchStrategy[Any] = st.nothing()
 else:
-    _NUMPY_DTYPES = st.one_of(
-        arrays_of.floating_dtypes(sizes=(16, 32, 64)),
-        arrays_of.boolean_dtypes(),
-        arrays_of.integer_dtypes(),
-        arrays_of.unsigned_integer_dtypes(),
-        arrays_of.complex_number_dtypes(sizes=(64, 128)),
-    )
-    _NUMPY_VALUES = st.one_of(
-        arrays_of.arrays(_NUMPY_DTYPES, arrays_of.array_shapes(min_dims=0, max_dims=2, min_side=0, max_side=3)),
-        _NUMPY_DTYPES.flatmap(arrays_of.from_dtype),
-    )
+    _NUMPY_VALUES = _arrays()
     _RANDOM_STATES |= st.builds(_numpy_state, _SEEDS) | st.builds(_legacy_numpy_state, _SEEDS)
