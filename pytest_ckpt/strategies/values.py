@@ -31,7 +31,7 @@ def plain_values() -> st.SearchStrategy[Any]:
     Integers of thousands of bits are among them, and NaN with a payload, -0.0 and infinities.
     Shrinks towards ``None``.
     """
-    return _PLAIN_VALUES
+    return _as_one(_PLAIN_VALUES)
 
 
 def objects() -> st.SearchStrategy[Any]:
@@ -39,7 +39,7 @@ def objects() -> st.SearchStrategy[Any]:
 
     Shrinks towards an enumeration.
     """
-    return _OBJECTS
+    return _as_one(_OBJECTS)
 
 
 def numpy_values() -> st.SearchStrategy[Any]:
@@ -55,7 +55,7 @@ def random_states() -> st.SearchStrategy[Any]:
 
     They belong to generators of their own: no global one is read or moved. Shrinks towards torch's, seeded with 0.
     """
-    return _RANDOM_STATES
+    return _as_one(_RANDOM_STATES)
 
 
 def _torch_state(seed: int) -> torch.Tensor:
@@ -72,6 +72,12 @@ def _numpy_state(seed: int) -> Any:
 
 def _legacy_numpy_state(seed: int) -> Any:
     return numpy.random.RandomState(seed).get_state(legacy=True)
+
+
+@st.composite
+def _as_one(draw: st.DrawFn, values: st.SearchStrategy[Any]) -> Any:
+    """Keep ``tensors() | plain_values()`` from drawing seven plain values for each tensor."""
+    return draw(values)
 
 
 # Below 4,300 decimal digits: a failing example must be printable.
@@ -105,9 +111,9 @@ _OBJECTS: st.SearchStrategy[Any] = st.one_of(
 _SEEDS = st.integers(0, 2**32 - 1)
 _RANDOM_STATES: st.SearchStrategy[Any] = st.builds(_torch_state, _SEEDS) | st.builds(_python_state, _SEEDS)
 
-_ARRAY_DTYPES = tuple(
-    getattr(torch, name)
-    for name in ["float64", "float32", "float16", "int64", "int32", "int16", "int8", "uint8", "uint16", "uint32", "uint64", "bool", "complex64", "complex128"]
+_ARRAY_DTYPES = (
+    *(torch.float64, torch.float32, torch.float16, torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8),
+    *(torch.uint16, torch.uint32, torch.uint64, torch.bool, torch.complex64, torch.complex128),
 )
 _MAX_SIDE = 3
 
