@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import struct
 from argparse import Namespace
 from collections import deque
@@ -22,20 +23,22 @@ _PARTS = {torch.strided: "detach", torch.sparse_coo: "_values"}
 
 
 def rebuilt(value: Any) -> Any:
-    """Return an equal value that was put together anew, as loading does; torch has no deep copy of sparse tensors."""
-    memo = {id(tensor): _copied(tensor) for tensor in _sparse_tensors(value)}
-    return copy.deepcopy(value, memo)
+    """Return an equal value that was put together anew, as loading does."""
+    # Not by copy.deepcopy: compressed tensors have none, and of parameters and negated views it has other strides.
+    return copy.deepcopy(value, {id(tensor): _copied(tensor) for tensor in _tensors(value)})
 
 
-def _sparse_tensors(value: Any) -> Iterator[torch.Tensor]:
-    if isinstance(value, torch.Tensor) and value.layout is not torch.strided:
+def _tensors(value: Any) -> Iterator[torch.Tensor]:
+    if isinstance(value, torch.Tensor):
         yield value
     for _, child in _children(value):
-        yield from _sparse_tensors(child)
+        yield from _tensors(child)
 
 
 def _copied(tensor: torch.Tensor) -> torch.Tensor:
-    copied = tensor.detach().clone()
+    torch.save(tensor.detach(), buffer := io.BytesIO())
+    buffer.seek(0)
+    copied: torch.Tensor = torch.load(buffer)
     if isinstance(tensor, torch.nn.Parameter):
         return torch.nn.Parameter(copied, requires_grad=tensor.requires_grad)
     return copied.requires_grad_(tensor.requires_grad)
@@ -44,14 +47,15 @@ def _copied(tensor: torch.Tensor) -> torch.Tensor:
 @st.composite
 def mutated(draw: st.DrawFn, payload: Any) -> Any:
     """Generate copies of a payload that differ from it in one thing; an empty one gets something to hold."""
-    keys = draw(st.sampled_from(list(_places(payload))))
-    return _replaced(payload, keys, lambda value: draw(st.sampled_from(_changes(value)))(draw, rebuilt(value)))
+    keys, traits = draw(st.sampled_from(list(_places(payload))))
+    return _replaced(payload, keys, lambda value: draw(st.sampled_from(_changes(value, traits)))(draw, rebuilt(value)))
 
 
-def _places(value: Any, keys: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    yield keys
+def _places(value: Any, keys: tuple[Any, ...] = (), traits: bool = True) -> Iterator[tuple[tuple[Any, ...], bool]]:
+    """Yield keys, and whether what a tensor is beside its values counts there: in an object it does not."""
+    yield keys, traits
     for key, child in _children(value):
-        yield from _places(child, (*keys, key))
+        yield from _places(child, (*keys, key), traits and not isinstance(value, _OBJECTS))
 
 
 def _children(value: Any) -> Iterator[tuple[Any, Any]]:
@@ -82,10 +86,11 @@ def _replaced(value: Any, keys: tuple[Any, ...], change: Callable[[Any], Any]) -
 _Change = Callable[[st.DrawFn, Any], Any]
 
 
-def _changes(value: Any) -> list[_Change]:
+def _changes(value: Any, traits: bool) -> list[_Change]:
     """Return what can be changed about a value, so that it is another one."""
     if isinstance(value, torch.Tensor):
-        return [change for applies, change in _TENSOR_CHANGES if applies(value)]
+        rules = _TENSOR_CHANGES + (_TRAIT_CHANGES if traits else [])
+        return [change for applies, change in rules if applies(value)]
     if isinstance(value, np.ndarray | np.generic):
         return [_flip_array] if value.nbytes else [lambda draw, array: array[None]]
     for kinds, changes in _CHANGES:
@@ -152,10 +157,12 @@ def _with_gradient(tensor: torch.Tensor) -> bool:
 
 _TENSOR_CHANGES: list[tuple[Callable[[torch.Tensor], bool], _Change]] = [
     (_can_flip, _flip_tensor),
-    (_with_gradient, lambda draw, tensor: tensor.requires_grad_(not tensor.requires_grad)),
-    (lambda tensor: type(tensor) is torch.nn.Parameter, lambda draw, tensor: tensor.data),
     (lambda tensor: tensor.layout is torch.strided and not tensor.is_quantized, lambda draw, tensor: tensor[None]),
     (lambda tensor: True, lambda draw, tensor: None),
+]
+_TRAIT_CHANGES: list[tuple[Callable[[torch.Tensor], bool], _Change]] = [
+    (_with_gradient, lambda draw, tensor: tensor.requires_grad_(not tensor.requires_grad)),
+    (lambda tensor: type(tensor) is torch.nn.Parameter, lambda draw, tensor: tensor.data),
 ]
 _CHANGES: list[tuple[Any, list[_Change]]] = [
     (bool, [lambda draw, value: not value, lambda draw, value: int(value)]),
