@@ -114,6 +114,11 @@ SAME: dict[str, tuple[Any, Any]] = {
     "kinds of tuples": ((1, 2), Pair(1, 2)),
     "deque": (deque([1, torch.ones(2)]), deque([1, torch.ones(2)])),
     "sets": ({1, 2}, frozenset({2, 1})),
+    "sets of other objects": ({math.nan, (math.nan, frozenset({-0.0}))}, {float("nan"), (nan(0), frozenset({-0.0}))}),
+    "limited deque": (deque([1], 2), deque([1], 2)),
+    "byte order": (np.arange(2, dtype=">i4"), np.arange(2, dtype="<i4")),
+    "not a decimal": (decimal.Decimal("NaN"), decimal.Decimal("NaN")),
+    "time that is there twice": (datetime.datetime(2020, 1, 1, fold=1), datetime.datetime(2020, 1, 1)),
     "counter": (Counter("aab"), Counter("baa")),
     "array": (np.arange(4).reshape(2, 2), np.asfortranarray(np.arange(4).reshape(2, 2))),
     "array of nan": (np.array([math.nan]), np.array([math.nan])),
@@ -191,6 +196,33 @@ DIFFERENT: dict[str, tuple[Any, Any, tuple[str, str, str, str]]] = {
     "missing short list": ({"a": [1]}, {}, ("x.a", "missing", "[1]", "nothing")),
     "missing picture": ({"a": freeze(Thing(b=1))}, {}, ("x.a", "missing", "a Thing", "nothing")),
     "set": ({1}, {2}, ("x", "value", "{1}", "{2}")),
+    "set of another number": ({1}, {True}, ("x", "value", "{1}", "{True}")),
+    "set of another zero": ({0.0}, {-0.0}, ("x", "value", "{0.0}", "{-0.0}")),
+    "set with a tuple": ({(1,)}, {(1.0,)}, ("x", "value", "{(1,)}", "{(1.0,)}")),
+    "set of another decimal": (
+        {decimal.Decimal("1.0")},
+        {decimal.Decimal("1.00")},
+        ("x", "value", "{Decimal('1.0')}", "{Decimal('1.00')}"),
+    ),
+    "larger set": ({1}, {1, 2}, ("x", "value", "{1}", "{1, 2}")),
+    "deque without its limit": (deque([1], 2), deque([1]), ("x.maxlen", "type", "2", "None")),
+    "numbers in another byte order": (
+        np.arange(2, dtype=">i4"),
+        np.arange(1, 3, dtype="<i4"),
+        ("x", "value", "numpy int32 (2,)", "numpy int32 (2,)"),
+    ),
+    "digits": (decimal.Decimal("1.0"), decimal.Decimal("1.00"), ("x", "value", "Decimal('1.0')", "Decimal('1.00')")),
+    "zone": (
+        datetime.datetime(2020, 1, 1, 12, tzinfo=datetime.UTC),
+        datetime.datetime(2020, 1, 1, 13, tzinfo=datetime.timezone(datetime.timedelta(hours=1))),
+        (
+            "x",
+            "value",
+            "datetime.datetime(2020, 1, 1, 12, 0, tzinfo=datetime.timezone.utc)",
+            "datetime.datetime(2020, 1, 1, 13, 0, tzinfo=datetime.timezone(datetime.timede...",
+        ),
+    ),
+    "range": (range(0, 3, 2), range(0, 4, 2), ("x", "value", "range(0, 3, 2)", "range(0, 4, 2)")),
     "set and list": ({1}, [1], ("x", "type", "{1}", "[1]")),
     "array": (np.arange(2), np.arange(2)[::-1], ("x", "value", "numpy int64 (2,)", "numpy int64 (2,)")),
     "array dtype": (np.ones(2), np.ones(2, "f4"), ("x", "dtype", "numpy float64 (2,)", "numpy float32 (2,)")),
@@ -282,6 +314,7 @@ def test_what_is_different(name: str) -> None:
     details = {
         "nan payload": "the same number in other bits",
         "array": "2 of 2 elements differ, first at [0]: 0 became 1",
+        "numbers in another byte order": "2 of 2 elements differ, first at [0]: 0 became 1",
     }
     assert diff.mismatches[0].detail == details.get(name, "")
     assert compare({"x": loaded}, {"x": saved})

@@ -52,6 +52,25 @@ def test_another_layout_is_another_value() -> None:
     assert refuse(value, lambda tensor: csc) == "spoiling cannot keep the sparse CSR tensor at part.value"
 
 
+def test_a_format_that_cannot_read_what_requires_gradients_says_that_this_is_why() -> None:
+    def spoil(tensor: torch.Tensor) -> torch.Tensor:
+        return tensor.double() if tensor.requires_grad and type(tensor) is torch.Tensor else tensor
+
+    weights = torch.ones(2, requires_grad=True)
+
+    assert refuse(weights, spoil) == "spoiling cannot keep torch.float32 that requires gradients at part.value"
+    assert refuse(torch.nn.Parameter(weights), spoil) is None
+    assert refuse(weights.detach(), spoil) is None
+
+
+def test_sparse_weights_that_no_longer_require_gradients_are_refused() -> None:
+    value = PAYLOADS["sparse_coo"]()["part"]["value"].requires_grad_()
+
+    reason = refuse(value, lambda tensor: tensor.detach())
+
+    assert reason == "spoiling cannot keep the sparse COO tensor that requires gradients at part.value"
+
+
 def test_ordinary_tensors_are_tried_once_per_dtype_and_plain_values_never() -> None:
     tried: list[Any] = []
 

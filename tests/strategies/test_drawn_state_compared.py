@@ -19,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:ComplexHalf support is experimental:UserWarning",
     "ignore:Sparse .* tensor support is in beta:UserWarning",
 )
-SETTINGS = settings(max_examples=int(__import__('os').environ.get('N','120')), deadline=None)
+SETTINGS = settings(max_examples=150, deadline=None)
 
 STATES = payloads() | state_dicts().map(lambda state: {"state": state})
 

@@ -1,0 +1,105 @@
+"""Whatever is drawn, through every format: it comes back bit for bit, or the format said before that it would not."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_ckpt.comparison import compare
+from pytest_ckpt.formats import Keeps, format_names, get_format
+from pytest_ckpt.strategies import PLAIN_CONTAINERS, STRIDED_LAYOUTS, dtypes, payloads, plain_values, tensors
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:TypedStorage is deprecated:UserWarning",  # torch's own code for quantized tensors
+    "ignore:torch.quantize_per_tensor:UserWarning",
+    "ignore:ComplexHalf support is experimental:UserWarning",
+    "ignore:Sparse .* tensor support is in beta:UserWarning",
+)
+
+FORMATS = [name for name in format_names() if not get_format(name).whole]
+TRAITS = Keeps.STRIDES | Keeps.REQUIRES_GRAD | Keeps.PARAMETERS
+
+# What docs/strategies/tensors_and_payloads.md says that no format refuses.
+COMMON_DTYPES = dtypes(kinds=["float", "int", "bool"]).filter(
+    lambda dtype: "float8" not in str(dtype) and "float4" not in str(dtype) and "uint" not in str(dtype)
+)
+KEPT_BY_ALL = payloads(
+    tensors(COMMON_DTYPES, layouts=STRIDED_LAYOUTS)
+    | plain_values().filter(lambda value: value != b"" and not (type(value) is int and value.bit_length() > 64)),
+    containers=PLAIN_CONTAINERS,
+)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def trip(name: str, payload: dict[str, Any]) -> dict[str, Any]:
+    format = get_format(name)
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / f"checkpoint{format.suffix}"
+        format.save(payload, path)
+        loaded = format.load(path)
+        if name == "torch-mmap":
+            assert list(compare(payload, loaded)) == []  # while its file is there
+    return loaded
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_anything_is_refused_or_comes_back(name: str) -> None:
+    format = get_format(name)
+
+    @settings(max_examples=12, deadline=None)
+    @given(payloads())
+    def check(payload: dict[str, Any]) -> None:
+        if format.refuses(payload) is None:
+            traits = TRAITS in format.keeps
+            assert list(compare(payload, trip(name, payload), traits=traits)) == []
+
+    check()
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_what_every_format_keeps_is_refused_by_none(name: str) -> None:
+    format = get_format(name)
+
+    @settings(max_examples=6, deadline=None)
+    @given(KEPT_BY_ALL)
+    def check(payload: dict[str, Any]) -> None:
+        assert format.refuses(payload) is None
+        assert list(compare(payload, trip(name, payload), traits=TRAITS in format.keeps)) == []
+
+    check()
+
+
+@pytest.mark.parametrize("name", ["dill", "torch+dill", "cloudpickle", "torch+cloudpickle"])
+def test_functions_come_back_and_return_the_same(name: str) -> None:
+    @settings(max_examples=12, deadline=None)
+    @given(payloads(plain_values(), containers=["list"], allow_functions=True))
+    def check(payload: dict[str, Any]) -> None:
+        assert get_format(name).refuses(payload) is None
+        assert list(compare(called(payload), called(trip(name, payload)))) == []
+
+    check()
+
+
+def called(value: Any) -> Any:
+    """Put what a function returns in its place."""
+    if isinstance(value, dict):
+        return {key: called(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [called(item) for item in value]
+    if callable(value):
+        return value(3) if value.__code__.co_argcount else called(value())
+    return value
