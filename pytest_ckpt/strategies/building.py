@@ -49,7 +49,9 @@ def optimizers(
     Raises:
         UsageError: If there is no parameter, no optimizer is left to draw, or the bounds are crossed.
     """
-    return _optimizers(strategy_of(parameters), classes, gradients, min_groups, max_groups)
+    # An iterator, such as model.parameters(), would be empty from the second example on.
+    given = parameters if isinstance(parameters, SearchStrategy) else st.just(list(parameters))
+    return _optimizers(given, classes, gradients, min_groups, max_groups)
 
 
 def schedulers(
@@ -82,10 +84,7 @@ def schedulers(
 
 def strategy_of(value: SearchStrategy[T] | T) -> SearchStrategy[T]:
     """Return a strategy as it is, and anything else as the strategy for just that."""
-    if isinstance(value, SearchStrategy):
-        return value
-    # An iterator, such as model.parameters(), would be empty from the second example on.
-    return st.just(list(value) if isinstance(value, Iterable) else value)  # type: ignore[arg-type]
+    return value if isinstance(value, SearchStrategy) else st.just(value)
 
 
 @st.composite

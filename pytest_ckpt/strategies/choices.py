@@ -22,9 +22,17 @@ Choice: TypeAlias = tuple[Options, ...]
 """Alternatives of which one is taken; the first is the one to shrink towards."""
 
 
-def options_of(choices: Iterable[Choice]) -> SearchStrategy[Options]:
-    """Generate keyword arguments, one alternative of each choice."""
-    return st.tuples(*map(st.sampled_from, choices)).map(_merged)
+def options_of(choices: Iterable[Choice], *, min_draws: int = 0) -> SearchStrategy[Options]:
+    """Generate keyword arguments, one alternative of each choice.
+
+    Args:
+        choices: The choices.
+        min_draws: How many draws it takes at least. Hypothesis shrinks towards fewer draws first, so a class
+            that others are to shrink towards must not take more of them.
+    """
+    made = list(choices)
+    made += [({}, {})] * (min_draws - len(made))  # of one alternative nothing would be drawn
+    return st.tuples(*map(st.sampled_from, made)).map(_merged)
 
 
 def without(choices: Iterable[Choice], names: Collection[str]) -> tuple[Choice, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
@@ -54,8 +55,9 @@ class OptimizerKind:
 
 _registered: dict[type, OptimizerKind] = {}
 
-# The first is what drawn optimizers shrink towards.
+# The first is what drawn optimizers shrink towards, and so many choices it has.
 _ORDER = ("SGD", "Adam", "AdamW")
+_MIN_DRAWS = 5
 _ONE_GROUP = ("LBFGS",)
 _SPARSE_ONLY = ("SparseAdam",)
 _MATRICES_ONLY = ("Muon",)
@@ -109,7 +111,7 @@ def register_optimizer(
         raise UsageError(f"gradients={gradients!r}; it names at least one of 'dense' and 'sparse'.")
     if hyper_parameters is None:
         found = choices_of(cls, known.COMMON, skip=known.IMPLEMENTATION)
-        options, per_group = options_of(found.values()), options_of(_per_group(found))
+        options, per_group = options_of(found.values(), min_draws=_MIN_DRAWS), options_of(_per_group(found))
     else:
         options = hyper_parameters
         per_group = options.map(lambda drawn: {key: drawn[key] for key in known.PER_GROUP if key in drawn})
@@ -131,7 +133,12 @@ def register_optimizer(
 
 @cache
 def _torch_kinds() -> tuple[OptimizerKind, ...]:
-    return tuple(map(_torch_kind, torch_optimizers()))
+    found = []
+    for cls in torch_optimizers():
+        # One of another torch may need an argument that nothing is known of; it can be registered.
+        with suppress(UsageError):
+            found.append(_torch_kind(cls))
+    return tuple(found)
 
 
 def _torch_kind(cls: type[Optimizer]) -> OptimizerKind:
@@ -141,9 +148,9 @@ def _torch_kind(cls: type[Optimizer]) -> OptimizerKind:
     sparse = known.NOT_WITH_SPARSE.get(name)
     return OptimizerKind(
         cls=cls,
-        dense=None if name in _SPARSE_ONLY else options_of(choices),
-        sparse=None if sparse is None else options_of(without(choices, sparse)),
-        complex=None if name in _NO_COMPLEX else options_of(without(choices, ("fused",))),
+        dense=None if name in _SPARSE_ONLY else options_of(choices, min_draws=_MIN_DRAWS),
+        sparse=None if sparse is None else options_of(without(choices, sparse), min_draws=_MIN_DRAWS),
+        complex=None if name in _NO_COMPLEX else options_of(without(choices, ("fused",)), min_draws=_MIN_DRAWS),
         per_group=None if name in _ONE_GROUP else options_of(_per_group(found)),
         needs_closure=requires_argument(cls.step),
         matrices_only=name in _MATRICES_ONLY,

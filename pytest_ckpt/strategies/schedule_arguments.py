@@ -67,7 +67,8 @@ JOINT: dict[str, Choice] = {
 
 def one_cycle_lengths(max_steps: int) -> Choice:
     """Return the ways to tell OneCycleLR how many steps it may take; it raises at the next one."""
-    total = max(max_steps, 10)  # with a few steps alone its phases have no length
+    # One more than steps, or the last one lies past the end; with a few alone its phases have no length.
+    total = max(max_steps, 10) + 1
     return (
         {"total_steps": total},
         {"total_steps": 2 * total},

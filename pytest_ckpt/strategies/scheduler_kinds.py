@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -20,7 +21,9 @@ __all__ = ["COMPOUND", "SchedulerKind", "register_scheduler", "scheduler_kinds",
 COMPOUND: tuple[type[LRScheduler], ...] = (ChainedScheduler, SequentialLR)
 """The schedulers made of others."""
 
+# The first is what drawn schedulers shrink towards, and so many arguments it has.
 _ORDER = ("ConstantLR", "StepLR")
+_MIN_DRAWS = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -82,10 +85,12 @@ def register_scheduler(
         raise UsageError(
             f"register_scheduler() got {cls!r}; it takes a class with the methods step, state_dict and load_state_dict."
         )
-    if cls in _registered or cls in torch_schedulers():
+    if any(kind.cls is cls for kind in scheduler_kinds(max_steps=10)):
         raise UsageError(f"The scheduler {cls.__qualname__} is drawn already. Register a class once.")
     if hyper_parameters is None:
-        hyper_parameters = options_of(choices_of(cls, known.COMMON, skip=("last_epoch",)).values())
+        hyper_parameters = options_of(
+            choices_of(cls, known.COMMON, skip=("last_epoch",)).values(), min_draws=_MIN_DRAWS
+        )
     _registered[cls] = SchedulerKind(
         cls=cls,
         options=hyper_parameters,
@@ -101,7 +106,12 @@ def register_scheduler(
 
 @lru_cache(maxsize=16)
 def _torch_kinds(max_steps: int) -> tuple[SchedulerKind, ...]:
-    return tuple(_torch_kind(cls, max_steps) for cls in torch_schedulers())
+    found = []
+    for cls in torch_schedulers():
+        # One of another torch may need an argument that nothing is known of; it can be registered.
+        with suppress(UsageError):
+            found.append(_torch_kind(cls, max_steps))
+    return tuple(found)
 
 
 def _torch_kind(cls: type[Any], max_steps: int) -> SchedulerKind:
@@ -113,7 +123,7 @@ def _torch_kind(cls: type[Any], max_steps: int) -> SchedulerKind:
     needs_metric = requires_argument(cls.step)
     return SchedulerKind(
         cls=cls,
-        options=options_of([*found.values(), *([joint] if joint else [])]),
+        options=options_of([*found.values(), *([joint] if joint else [])], min_draws=_MIN_DRAWS),
         needs_metric=needs_metric,
         composable=not needs_metric,
     )

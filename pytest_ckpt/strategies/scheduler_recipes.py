@@ -42,11 +42,16 @@ class SchedulerRecipe:
 
     def build(self, optimizer: Optimizer) -> Any:
         """Make a scheduler of an optimizer; that sets the optimizer's learning rates."""
+        # Now, because each part that is made changes them.
+        return self._build(optimizer, [float(group["lr"]) for group in optimizer.param_groups])
+
+    def _build(self, optimizer: Optimizer, rates: list[float]) -> Any:
+        parts = [part._build(optimizer, rates) for part in self.parts]
         if self.cls is SequentialLR:
-            return self.cls(optimizer, [part.build(optimizer) for part in self.parts], list(self.milestones))
-        if self.parts:
-            return self.cls([part.build(optimizer) for part in self.parts])
-        options = resolve(self.options, optimizer)
+            return self.cls(optimizer, parts, list(self.milestones))
+        if parts:
+            return self.cls(parts)
+        options = resolve(self.options, rates)
         if issubclass(self.cls, CyclicLR | OneCycleLR) and not optimizer.defaults.keys() & {"momentum", "betas"}:
             options["cycle_momentum"] = False
         return self.cls(optimizer, **options)

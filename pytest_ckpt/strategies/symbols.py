@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from torch.optim import Optimizer
 
 __all__ = ["Curve", "Decay", "OfLr", "ScalarTensor", "halve", "resolve"]
 
@@ -21,25 +20,24 @@ class ScalarTensor:
     def __repr__(self) -> str:
         return f"torch.tensor({self.value!r})"
 
-    def resolve(self, optimizer: Optimizer | None) -> torch.Tensor:
+    def resolve(self, rates: Sequence[float]) -> torch.Tensor:
         """Return a new tensor."""
         return torch.tensor(self.value)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class OfLr:
-    """So many times the learning rate that the optimizer was made with."""
+    """So many times the optimizer's learning rate."""
 
     factor: float
 
     def __repr__(self) -> str:
         return f"{self.factor!r} * lr"
 
-    def resolve(self, optimizer: Optimizer | None) -> float | list[float]:
+    def resolve(self, rates: Sequence[float]) -> float | list[float]:
         """Return one number, or one for each group where they differ."""
-        assert optimizer is not None, "an optimizer's own argument cannot be a share of its learning rate"
-        rates = [float(group.get("initial_lr", group["lr"])) * self.factor for group in optimizer.param_groups]
-        return rates if len(set(rates)) > 1 else rates[0]
+        shares = [self.factor * rate for rate in rates]
+        return shares if len(set(shares)) > 1 else shares[0]
 
 
 # No slots: LambdaLR saves the __dict__ of a callable object.
@@ -68,14 +66,19 @@ class Curve:
     def __repr__(self) -> str:
         return {"lambda": "lambda step: 0.9**step", "function": "halve", "object": "Decay(0.8)"}[self.form]
 
-    def resolve(self, optimizer: Optimizer | None) -> Callable[[float], float]:
+    def resolve(self, rates: Sequence[float]) -> Callable[[float], float]:
         """Return the function."""
         if self.form == "lambda":
             return lambda step: float(0.9**step)
         return halve if self.form == "function" else Decay(0.8)
 
 
-def resolve(options: Mapping[str, Any], optimizer: Optimizer | None = None) -> dict[str, Any]:
-    """Return keyword arguments with what they name in its place."""
+def resolve(options: Mapping[str, Any], rates: Sequence[float] = ()) -> dict[str, Any]:
+    """Return keyword arguments with what they name in its place.
+
+    Args:
+        options: The keyword arguments.
+        rates: The learning rate of each param group, where a scheduler's arguments are shares of it.
+    """
     symbols = (ScalarTensor, OfLr, Curve)
-    return {key: value.resolve(optimizer) if isinstance(value, symbols) else value for key, value in options.items()}
+    return {key: value.resolve(rates) if isinstance(value, symbols) else value for key, value in options.items()}
