@@ -18,7 +18,7 @@ from pytest_ckpt.strategies.scheduler_recipes import scheduler_recipes
 __all__ = ["optimizers", "schedulers", "strategy_of"]
 
 T = TypeVar("T")
-Parameters: TypeAlias = Iterable[Parameter] | Iterable[tuple[str, Parameter]]
+Parameters: TypeAlias = Iterable[Parameter | tuple[str, Parameter]]
 
 
 def optimizers(
@@ -49,9 +49,10 @@ def optimizers(
     Raises:
         UsageError: If there is no parameter, no optimizer is left to draw, or the bounds are crossed.
     """
-    # An iterator, such as model.parameters(), would be empty from the second example on.
-    given = parameters if isinstance(parameters, SearchStrategy) else st.just(list(parameters))
-    return _optimizers(given, classes, gradients, min_groups, max_groups)
+    if not isinstance(parameters, SearchStrategy):
+        # An iterator, such as model.parameters(), would be empty from the second example on.
+        parameters = st.just(tuple(parameters))
+    return _optimizers(parameters, classes, gradients, min_groups, max_groups)
 
 
 def schedulers(

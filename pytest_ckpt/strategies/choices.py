@@ -128,8 +128,9 @@ def _alike(value: Any, default: Any) -> bool:
 
 
 def _cannot_infer(cls: type, parameter: inspect.Parameter) -> str:
-    untyped = parameter.annotation is inspect.Parameter.empty
-    kind = "" if untyped else f" and a {inspect.formatannotation(parameter.annotation)} may be anything"
+    hint = parameter.annotation
+    spelled = hint if isinstance(hint, str) else inspect.formatannotation(hint)
+    kind = "" if hint is inspect.Parameter.empty else f" and a {spelled} may be anything"
     return (
         f"Nothing says what values the parameter {parameter.name!r} of {cls.__qualname__} may have: "
         f"it has no default{kind}. Pass them as a strategy of keyword arguments: "

@@ -11,7 +11,7 @@ from typing import Any
 from pytest_ckpt.strategies.choices import Choice
 from pytest_ckpt.strategies.symbols import ScalarTensor
 
-__all__ = ["COMMON", "FUSED", "IMPLEMENTATION", "JOINT", "NOT_WITH_SPARSE", "PER_GROUP", "TORCH", "implementations"]
+__all__ = ["COMMON", "FUSED", "IMPLEMENTATION", "NESTEROV", "NOT_WITH_SPARSE", "PER_GROUP", "TORCH", "implementations"]
 
 COMMON: dict[str, tuple[Any, ...]] = {
     "lr": (0.01, 0.1, 0.001),
@@ -48,15 +48,13 @@ TORCH: dict[str, tuple[Any, ...]] = COMMON | {
 PER_GROUP = ("betas", "lr", "momentum", "weight_decay")
 """What one group may have otherwise than another."""
 
-JOINT: dict[str, Choice] = {
-    "SGD": (
-        {},
-        {"momentum": 0.9},
-        {"momentum": 0.5, "dampening": 0.5},
-        {"momentum": 0.9, "nesterov": True},
-    )
-}
-"""By class: arguments that depend on each other."""
+NESTEROV: Choice = (
+    {},
+    {"momentum": 0.9},
+    {"momentum": 0.5, "dampening": 0.5},
+    {"momentum": 0.9, "nesterov": True},
+)
+"""Where ``nesterov`` is off by default, it needs a momentum and no dampening."""
 
 IMPLEMENTATION = ("foreach", "fused", "capturable", "differentiable")
 """The arguments that say how a step is computed, not what."""

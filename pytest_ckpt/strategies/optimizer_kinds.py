@@ -111,7 +111,7 @@ def register_optimizer(
         raise UsageError(f"gradients={gradients!r}; it names at least one of 'dense' and 'sparse'.")
     if hyper_parameters is None:
         found = choices_of(cls, known.COMMON, skip=known.IMPLEMENTATION)
-        options, per_group = options_of(found.values(), min_draws=_MIN_DRAWS), options_of(_per_group(found))
+        options, per_group = options_of(_joined(found), min_draws=_MIN_DRAWS), options_of(_per_group(found))
     else:
         options = hyper_parameters
         per_group = options.map(lambda drawn: {key: drawn[key] for key in known.PER_GROUP if key in drawn})
@@ -144,7 +144,7 @@ def _torch_kinds() -> tuple[OptimizerKind, ...]:
 def _torch_kind(cls: type[Optimizer]) -> OptimizerKind:
     name = cls.__name__
     found = choices_of(cls, known.TORCH, skip=known.IMPLEMENTATION)
-    choices = (*_joined(name, found), _implementations(cls))
+    choices = (*_joined(found), _implementations(cls))
     sparse = known.NOT_WITH_SPARSE.get(name)
     return OptimizerKind(
         cls=cls,
@@ -157,10 +157,12 @@ def _torch_kind(cls: type[Optimizer]) -> OptimizerKind:
     )
 
 
-def _joined(name: str, found: Mapping[str, Choice]) -> list[Choice]:
-    joint = known.JOINT.get(name, ())
-    taken = {key for option in joint for key in option}
-    return [*(choice for key, choice in found.items() if key not in taken), *([joint] if joint else [])]
+def _joined(found: Mapping[str, Choice]) -> list[Choice]:
+    if {"nesterov": True} not in found.get("nesterov", ()):
+        return list(found.values())
+    taken = {key for option in known.NESTEROV for key in option}
+    joint = tuple(option for option in known.NESTEROV if option.keys() <= found.keys())
+    return [*(choice for key, choice in found.items() if key not in taken), joint]
 
 
 def _per_group(found: Mapping[str, Choice]) -> list[Choice]:

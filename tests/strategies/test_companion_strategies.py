@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from drawing import many, network
 from hypothesis import strategies as st
+from optimizer_draws import many, network
 from torch.optim.swa_utils import AveragedModel
 
 from pytest_ckpt import TrainingRun, check_training_run

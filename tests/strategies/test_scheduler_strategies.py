@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import torch
-from drawing import many, network, run_of
 from hypothesis import find, settings
 from hypothesis import strategies as st
+from optimizer_draws import many, network, run_of
 from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import ChainedScheduler, LambdaLR, OneCycleLR, ReduceLROnPlateau, SequentialLR
 from torch.optim.swa_utils import SWALR
@@ -76,8 +76,9 @@ def test_schedulers_step_as_often_as_they_were_asked_to() -> None:
 
 
 def test_shares_of_the_learning_rate_are_taken_group_by_group() -> None:
-    first, second = network().parameters(), network().parameters()
-    groups = torch.optim.SGD([{"params": first}, {"params": second, "lr": 0.1}], lr=0.01)
+    first, second = list(network().parameters()), list(network().parameters())
+    given: list[dict[str, Any]] = [{"params": first}, {"params": second, "lr": 0.1}]
+    groups = torch.optim.SGD(given, lr=0.01)
     recipe = SchedulerRecipe(cls=SWALR, options={"swa_lr": symbols.OfLr(0.5)})
 
     recipe.build(groups)
@@ -104,9 +105,7 @@ def test_shares_of_the_learning_rate_are_taken_group_by_group() -> None:
     ],
 )
 def test_recipes_shrink_to_the_python_that_shows_it(wanted: Any, shrunk: str) -> None:
-    found = find(
-        scheduler_recipes(), wanted, settings=settings(max_examples=2000, database=None, derandomize=True)
-    )
+    found = find(scheduler_recipes(), wanted, settings=settings(max_examples=2000, database=None, derandomize=True))
 
     assert repr(found) == shrunk
 

@@ -56,13 +56,13 @@ def run_of(optimizer: OptimizerRecipe, scheduler: SchedulerRecipe | None = None)
             generator = torch.Generator().manual_seed(number)
             batch = torch.randint(6, (4,), generator=generator) if sparse else torch.randn(4, 6, generator=generator)
 
-            def closure() -> torch.Tensor:
+            def closure() -> Any:
                 made.zero_grad()
-                loss: torch.Tensor = model(batch).square().mean()
+                loss = model(batch).square().mean()
                 loss.backward()
                 return loss
 
-            loss = closure()
+            loss: torch.Tensor = closure()
             made.step(closure) if optimizer.needs_closure else made.step()
             if scheduler is not None:
                 components["scheduler"].step(*([loss.item()] if scheduler.needs_metric else []))
