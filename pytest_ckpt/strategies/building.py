@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
 
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from torch.optim import Optimizer
 
 from pytest_ckpt.errors import UsageError
 from pytest_ckpt.strategies.optimizer_kinds import Gradients
-from pytest_ckpt.strategies.optimizer_recipes import optimizer_recipes
+from pytest_ckpt.strategies.optimizer_recipes import Wanted, draw_recipe
 from pytest_ckpt.strategies.scheduler_recipes import scheduler_recipes
 
 __all__ = ["optimizers", "schedulers", "strategy_of"]
@@ -52,7 +53,13 @@ def optimizers(
     if not isinstance(parameters, SearchStrategy):
         # An iterator, such as model.parameters(), would be empty from the second example on.
         parameters = st.just(tuple(parameters))
-    return _optimizers(parameters, classes, gradients, min_groups, max_groups)
+    wanted = Wanted(
+        classes=None if classes is None else tuple(classes),
+        gradients=gradients,
+        min_groups=min_groups,
+        max_groups=max_groups,
+    )
+    return _optimizers(parameters, wanted)
 
 
 def schedulers(
@@ -89,27 +96,17 @@ def strategy_of(value: SearchStrategy[T] | T) -> SearchStrategy[T]:
 
 
 @st.composite
-def _optimizers(
-    draw: DrawFn,
-    parameters: SearchStrategy[Parameters],
-    classes: Collection[type[Optimizer]] | None,
-    gradients: Gradients,
-    min_groups: int,
-    max_groups: int,
-) -> Optimizer:
+def _optimizers(draw: DrawFn, parameters: SearchStrategy[Parameters], wanted: Wanted) -> Optimizer:
     given = list(draw(parameters))
     if not given:
         raise UsageError("optimizers() got no parameters. Give it at least one.")
     pairs = [item if isinstance(item, tuple) else (str(index), item) for index, item in enumerate(given)]
-    recipe = draw(
-        optimizer_recipes(
-            classes=classes,
-            gradients=gradients,
-            complex_parameters=any(parameter.is_complex() for _, parameter in pairs),
-            matrices=any(parameter.ndim == 2 for _, parameter in pairs),
-            named=isinstance(given[0], tuple),
-            min_groups=min(min_groups, len(pairs)),
-            max_groups=min(max_groups, len(pairs)),
-        )
+    fitting = replace(
+        wanted,
+        complex_parameters=any(parameter.is_complex() for _, parameter in pairs),
+        matrices=any(parameter.ndim == 2 for _, parameter in pairs),
+        named=isinstance(given[0], tuple),
+        min_groups=min(wanted.min_groups, len(pairs)),
+        max_groups=min(wanted.max_groups, len(pairs)),
     )
-    return recipe.build(pairs)
+    return draw_recipe(draw, fitting).build(pairs)

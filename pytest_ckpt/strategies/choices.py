@@ -14,15 +14,31 @@ from hypothesis.strategies import SearchStrategy
 
 from pytest_ckpt.errors import UsageError
 
-__all__ = ["Choice", "Options", "choices_of", "is_subclass", "options_of", "requires_argument", "without"]
+__all__ = [
+    "Choice",
+    "Options",
+    "Pieces",
+    "choices_of",
+    "is_subclass",
+    "merged",
+    "pieces_of",
+    "requires_argument",
+    "without",
+]
 
 Options: TypeAlias = Mapping[str, Any]
 """Keyword arguments."""
+Pieces: TypeAlias = SearchStrategy[tuple[Options, ...]]
+"""A strategy for keyword arguments in pieces.
+
+Merging them is left to who draws them: Hypothesis exchanges what was drawn by mapped strategies of any kind when
+it varies an example, and every fifth example would come to nothing because its choices do not reach.
+"""
 Choice: TypeAlias = tuple[Options, ...]
 """Alternatives of which one is taken; the first is the one to shrink towards."""
 
 
-def options_of(choices: Iterable[Choice], *, min_draws: int = 0) -> SearchStrategy[Options]:
+def pieces_of(choices: Iterable[Choice], *, min_draws: int = 0) -> Pieces:
     """Generate keyword arguments, one alternative of each choice.
 
     Args:
@@ -32,7 +48,12 @@ def options_of(choices: Iterable[Choice], *, min_draws: int = 0) -> SearchStrate
     """
     made = list(choices)
     made += [({}, {})] * (min_draws - len(made))  # of one alternative nothing would be drawn
-    return st.tuples(*map(st.sampled_from, made)).map(_merged)
+    return st.tuples(*map(st.sampled_from, made))
+
+
+def merged(pieces: Iterable[Options]) -> Options:
+    """Return the keyword arguments of all pieces, later ones in the place of earlier ones."""
+    return {key: value for piece in pieces for key, value in piece.items()}
 
 
 def without(choices: Iterable[Choice], names: Collection[str]) -> tuple[Choice, ...]:
@@ -75,10 +96,6 @@ def requires_argument(method: Any) -> bool:
 def is_subclass(value: object, base: type) -> bool:
     """Return whether a value is a class, and one of ``base``."""
     return isinstance(value, type) and issubclass(value, base)
-
-
-def _merged(options: tuple[Options, ...]) -> Options:
-    return {key: value for option in options for key, value in option.items()}
 
 
 def _hints(cls: type) -> dict[str, Any]:

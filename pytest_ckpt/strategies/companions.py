@@ -14,7 +14,7 @@ from torch.optim import swa_utils
 from torch.optim.swa_utils import AveragedModel
 
 from pytest_ckpt.strategies.building import strategy_of
-from pytest_ckpt.strategies.choices import Choice, Options, options_of
+from pytest_ckpt.strategies.choices import Choice, Options, merged, pieces_of
 
 __all__ = ["AveragingRecipe", "ScalerRecipe", "averaged_models", "averaging_recipes", "scaler_recipes", "scalers"]
 
@@ -81,7 +81,7 @@ def scaler_recipes() -> SearchStrategy[ScalerRecipe]:
         ({}, {"growth_interval": 1}, {"growth_interval": 2}),
         ({}, {}, {}, {"enabled": False}),
     ]
-    return options_of(choices).map(lambda options: ScalerRecipe(options=options))
+    return pieces_of(choices).map(lambda pieces: ScalerRecipe(options=merged(pieces)))
 
 
 def scalers() -> SearchStrategy[GradScaler]:

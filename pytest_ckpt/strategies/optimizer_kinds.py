@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any, Literal
 
 import torch
+from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from torch.optim import Optimizer
 
@@ -17,10 +18,10 @@ from pytest_ckpt.errors import UsageError
 from pytest_ckpt.strategies import hyper_parameters as known
 from pytest_ckpt.strategies.choices import (
     Choice,
-    Options,
+    Pieces,
     choices_of,
     is_subclass,
-    options_of,
+    pieces_of,
     requires_argument,
     without,
 )
@@ -45,10 +46,10 @@ class OptimizerKind:
     """
 
     cls: type[Optimizer]
-    dense: SearchStrategy[Options] | None
-    sparse: SearchStrategy[Options] | None = None
-    complex: SearchStrategy[Options] | None = None
-    per_group: SearchStrategy[Options] | None = None
+    dense: Pieces | None
+    sparse: Pieces | None = None
+    complex: Pieces | None = None
+    per_group: Pieces | None = None
     needs_closure: bool = False
     matrices_only: bool = False
 
@@ -111,10 +112,10 @@ def register_optimizer(
         raise UsageError(f"gradients={gradients!r}; it names at least one of 'dense' and 'sparse'.")
     if hyper_parameters is None:
         found = choices_of(cls, known.COMMON, skip=known.IMPLEMENTATION)
-        options, per_group = options_of(_joined(found), min_draws=_MIN_DRAWS), options_of(_per_group(found))
+        options, per_group = pieces_of(_joined(found), min_draws=_MIN_DRAWS), pieces_of(_per_group(found))
     else:
-        options = hyper_parameters
-        per_group = options.map(lambda drawn: {key: drawn[key] for key in known.PER_GROUP if key in drawn})
+        picked = hyper_parameters.map(lambda drawn: {key: drawn[key] for key in known.PER_GROUP if key in drawn})
+        options, per_group = st.tuples(hyper_parameters), st.tuples(picked)
     _registered[cls] = OptimizerKind(
         cls=cls,
         dense=options if "dense" in takes else None,
@@ -148,10 +149,10 @@ def _torch_kind(cls: type[Optimizer]) -> OptimizerKind:
     sparse = known.NOT_WITH_SPARSE.get(name)
     return OptimizerKind(
         cls=cls,
-        dense=None if name in _SPARSE_ONLY else options_of(choices, min_draws=_MIN_DRAWS),
-        sparse=None if sparse is None else options_of(without(choices, sparse), min_draws=_MIN_DRAWS),
-        complex=None if name in _NO_COMPLEX else options_of(without(choices, ("fused",)), min_draws=_MIN_DRAWS),
-        per_group=None if name in _ONE_GROUP else options_of(_per_group(found)),
+        dense=None if name in _SPARSE_ONLY else pieces_of(choices, min_draws=_MIN_DRAWS),
+        sparse=None if sparse is None else pieces_of(without(choices, sparse), min_draws=_MIN_DRAWS),
+        complex=None if name in _NO_COMPLEX else pieces_of(without(choices, ("fused",)), min_draws=_MIN_DRAWS),
+        per_group=None if name in _ONE_GROUP else pieces_of(_per_group(found)),
         needs_closure=requires_argument(cls.step),
         matrices_only=name in _MATRICES_ONLY,
     )

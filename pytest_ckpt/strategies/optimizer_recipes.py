@@ -13,11 +13,11 @@ from torch.nn import Parameter
 from torch.optim import Optimizer
 
 from pytest_ckpt.errors import UsageError
-from pytest_ckpt.strategies.choices import Options
+from pytest_ckpt.strategies.choices import Options, Pieces, merged
 from pytest_ckpt.strategies.optimizer_kinds import Gradients, OptimizerKind, optimizer_kinds
 from pytest_ckpt.strategies.symbols import ScalarTensor, resolve
 
-__all__ = ["OptimizerRecipe", "optimizer_recipes"]
+__all__ = ["OptimizerRecipe", "Wanted", "draw_recipe", "optimizer_recipes"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
@@ -85,9 +85,7 @@ class OptimizerRecipe:
         return f"{home}{self.cls.__qualname__}({', '.join(arguments)})"
 
 
-@st.composite
 def optimizer_recipes(
-    draw: DrawFn,
     *,
     classes: Collection[type[Optimizer]] | None = None,
     gradients: Gradients = "dense",
@@ -96,7 +94,7 @@ def optimizer_recipes(
     named: bool | None = None,
     min_groups: int = 1,
     max_groups: int = 3,
-) -> OptimizerRecipe:
+) -> SearchStrategy[OptimizerRecipe]:
     """Generate recipes of optimizers.
 
     Shrinks towards ``torch.optim.SGD(parameters)``.
@@ -114,74 +112,112 @@ def optimizer_recipes(
     Raises:
         UsageError: If no optimizer is left to draw, or the bounds are crossed.
     """
-    if not 1 <= min_groups <= max_groups:
-        raise UsageError(f"min_groups={min_groups}, max_groups={max_groups}; they are at least 1 and ascend.")
-    chosen = None if classes is None else tuple(classes)
-    kind, options_of_kind = draw(
-        _candidates(optimizer_kinds(), chosen, gradients, complex_parameters, matrices, min_groups > 1)
+    wanted = Wanted(
+        classes=None if classes is None else tuple(classes),
+        gradients=gradients,
+        complex_parameters=complex_parameters,
+        matrices=matrices,
+        named=named,
+        min_groups=min_groups,
+        max_groups=max_groups,
     )
-    options = draw(options_of_kind)
-    groups = _draw_groups(draw, kind, options, min_groups, max_groups)
+    return _optimizer_recipes(wanted)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wanted:
+    """What recipes to draw; see :func:`optimizer_recipes`."""
+
+    classes: tuple[type[Optimizer], ...] | None
+    gradients: Gradients
+    min_groups: int
+    max_groups: int
+    complex_parameters: bool = False
+    matrices: bool = True
+    named: bool | None = None
+
+
+def draw_recipe(draw: DrawFn, wanted: Wanted) -> OptimizerRecipe:
+    """Draw one recipe.
+
+    Raises:
+        UsageError: If no optimizer is left to draw, or the bounds are crossed.
+    """
+    kind, pieces = draw(_candidates(optimizer_kinds(), wanted))
+    options = merged(draw(pieces))
+    groups = _draw_groups(draw, kind, options, wanted)
     event(f"optimizer: {kind.cls.__name__}")
-    event(f"param groups: {max(1, len(groups))}")
+    event(f"param groups: {len(groups) or 1}")
     return OptimizerRecipe(
         cls=kind.cls,
         options=options,
         groups=groups,
-        named=draw(st.booleans()) if named is None else named,
-        gradients=gradients,
+        named=draw(_BOOLEANS) if wanted.named is None else wanted.named,
+        gradients=wanted.gradients,
         needs_closure=kind.needs_closure,
         matrices_only=kind.matrices_only,
     )
 
 
-def _draw_groups(
-    draw: DrawFn, kind: OptimizerKind, options: Options, min_groups: int, max_groups: int
-) -> tuple[Options, ...]:
+_BOOLEANS = st.booleans()
+
+
+@st.composite
+def _optimizer_recipes(draw: DrawFn, wanted: Wanted) -> OptimizerRecipe:
+    return draw_recipe(draw, wanted)
+
+
+def _draw_groups(draw: DrawFn, kind: OptimizerKind, options: Options, wanted: Wanted) -> tuple[Options, ...]:
     if kind.per_group is None:
         return ()
-    count = draw(st.integers(min_groups, max_groups))
+    count = draw(_counts(wanted.min_groups, wanted.max_groups))
     if count == 1:
         return ()
-    drawn = [dict(draw(kind.per_group)) for _ in range(count - 1)]
+    drawn = [merged(draw(kind.per_group)) for _ in range(count - 1)]
     if isinstance(options.get("lr"), ScalarTensor):
-        drawn = [group | {"lr": ScalarTensor(group["lr"])} if "lr" in group else group for group in drawn]
+        drawn = [{**group, "lr": ScalarTensor(group["lr"])} if "lr" in group else group for group in drawn]
     return ({}, *drawn)
 
 
 @lru_cache(maxsize=64)
-def _candidates(
-    kinds: tuple[OptimizerKind, ...],
-    classes: tuple[type[Optimizer], ...] | None,
-    gradients: Gradients,
-    complex_parameters: bool,
-    matrices: bool,
-    several_groups: bool,
-) -> SearchStrategy[tuple[OptimizerKind, SearchStrategy[Options]]]:
-    if unknown := [cls for cls in classes or () if cls not in {kind.cls for kind in kinds}]:
+def _counts(least: int, most: int) -> SearchStrategy[int]:
+    return st.integers(least, most)
+
+
+@lru_cache(maxsize=64)
+def _candidates(kinds: tuple[OptimizerKind, ...], wanted: Wanted) -> SearchStrategy[tuple[OptimizerKind, Pieces]]:
+    if not 1 <= wanted.min_groups <= wanted.max_groups:
+        raise UsageError(
+            f"min_groups={wanted.min_groups}, max_groups={wanted.max_groups}; they are at least 1 and ascend."
+        )
+    if unknown := [cls for cls in wanted.classes or () if cls not in {kind.cls for kind in kinds}]:
         name = getattr(unknown[0], "__qualname__", repr(unknown[0]))
         raise UsageError(f"There is no optimizer {name} to draw. Make it known first: register_optimizer({name}).")
     found = [
         (kind, options)
         for kind in kinds
-        if (classes is None or kind.cls in classes)
-        and (options := _options_of(kind, gradients, complex_parameters)) is not None
-        and (matrices or not kind.matrices_only)
-        and (kind.per_group is not None or not several_groups)
+        if (wanted.classes is None or kind.cls in wanted.classes)
+        and (options := _options_of(kind, wanted)) is not None
+        and (wanted.matrices or not kind.matrices_only)
+        and (kind.per_group is not None or wanted.min_groups == 1)
     ]
     if not found:
-        names = "any class" if classes is None else f"classes=[{', '.join(cls.__name__ for cls in classes)}]"
-        raise UsageError(
-            f"No optimizer is left to draw with {names}, gradients={gradients!r}, "
-            f"complex_parameters={complex_parameters}, matrices={matrices} and "
-            f"{'several param groups' if several_groups else 'one param group'}. Ask for less."
-        )
+        raise UsageError(_nothing_left(wanted))
     return st.sampled_from(found)
 
 
-def _options_of(kind: OptimizerKind, gradients: Gradients, complex_parameters: bool) -> SearchStrategy[Options] | None:
-    if complex_parameters and kind.complex is None:
+def _options_of(kind: OptimizerKind, wanted: Wanted) -> Pieces | None:
+    if wanted.complex_parameters and kind.complex is None:
         return None
-    if gradients == "sparse":
+    if wanted.gradients == "sparse":
         return kind.sparse
-    return kind.complex if complex_parameters and kind.dense is not None else kind.dense
+    return kind.complex if wanted.complex_parameters and kind.dense is not None else kind.dense
+
+
+def _nothing_left(wanted: Wanted) -> str:
+    names = "any class" if wanted.classes is None else f"classes=[{', '.join(c.__name__ for c in wanted.classes)}]"
+    return (
+        f"No optimizer is left to draw with {names}, gradients={wanted.gradients!r}, "
+        f"complex_parameters={wanted.complex_parameters}, matrices={wanted.matrices} and "
+        f"{'several param groups' if wanted.min_groups > 1 else 'one param group'}. Ask for less."
+    )

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from torch.optim import lr_scheduler, swa_utils
 from torch.optim.lr_scheduler import ChainedScheduler, LRScheduler, OneCycleLR, SequentialLR
 
 from pytest_ckpt.errors import UsageError
 from pytest_ckpt.strategies import schedule_arguments as known
-from pytest_ckpt.strategies.choices import Options, choices_of, is_subclass, options_of, requires_argument
+from pytest_ckpt.strategies.choices import Pieces, choices_of, is_subclass, pieces_of, requires_argument
 
 __all__ = ["COMPOUND", "SchedulerKind", "register_scheduler", "scheduler_kinds", "torch_schedulers"]
 
@@ -38,7 +39,7 @@ class SchedulerKind:
     """
 
     cls: type[Any]
-    options: SearchStrategy[Options] | None
+    options: Pieces | None
     needs_metric: bool = False
     composable: bool = False
 
@@ -88,12 +89,13 @@ def register_scheduler(
     if any(kind.cls is cls for kind in scheduler_kinds(max_steps=10)):
         raise UsageError(f"The scheduler {cls.__qualname__} is drawn already. Register a class once.")
     if hyper_parameters is None:
-        hyper_parameters = options_of(
-            choices_of(cls, known.COMMON, skip=("last_epoch",)).values(), min_draws=_MIN_DRAWS
-        )
+        found = choices_of(cls, known.COMMON, skip=("last_epoch",))
+        options = pieces_of(found.values(), min_draws=_MIN_DRAWS)
+    else:
+        options = st.tuples(hyper_parameters)
     _registered[cls] = SchedulerKind(
         cls=cls,
-        options=hyper_parameters,
+        options=options,
         needs_metric=requires_argument(cls.step),
         composable=issubclass(cls, LRScheduler) and cls.step is LRScheduler.step,
     )
@@ -123,7 +125,7 @@ def _torch_kind(cls: type[Any], max_steps: int) -> SchedulerKind:
     needs_metric = requires_argument(cls.step)
     return SchedulerKind(
         cls=cls,
-        options=options_of([*found.values(), *([joint] if joint else [])], min_draws=_MIN_DRAWS),
+        options=pieces_of([*found.values(), *([joint] if joint else [])], min_draws=_MIN_DRAWS),
         needs_metric=needs_metric,
         composable=not needs_metric,
     )

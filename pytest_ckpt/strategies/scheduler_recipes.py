@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CyclicLR, OneCycleLR, SequentialLR
 
 from pytest_ckpt.errors import UsageError
-from pytest_ckpt.strategies.choices import Options
+from pytest_ckpt.strategies.choices import Options, merged
 from pytest_ckpt.strategies.scheduler_kinds import SchedulerKind, scheduler_kinds
 from pytest_ckpt.strategies.symbols import resolve
 
@@ -98,7 +98,7 @@ def scheduler_recipes(
 
 def _draw_single(draw: DrawFn, kind: SchedulerKind) -> SchedulerRecipe:
     assert kind.options is not None, "parts are not made of others"
-    return SchedulerRecipe(cls=kind.cls, options=draw(kind.options), needs_metric=kind.needs_metric)
+    return SchedulerRecipe(cls=kind.cls, options=merged(draw(kind.options)), needs_metric=kind.needs_metric)
 
 
 @lru_cache(maxsize=64)
