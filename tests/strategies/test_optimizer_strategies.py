@@ -145,6 +145,20 @@ def test_a_learning_rate_in_a_tensor_is_shared_by_nobody() -> None:
     assert tensors > 5
 
 
+@pytest.mark.parametrize("strategy", [optimizer_recipes(), optimizers(NAMED)], ids=["recipes", "optimizers"])
+def test_what_is_drawn_is_kept(strategy: st.SearchStrategy[object]) -> None:
+    begun = 0
+
+    @st.composite
+    def counted(draw: st.DrawFn) -> object:
+        nonlocal begun
+        begun += 1
+        return draw(strategy)
+
+    assert len(many(counted(), 400)) == 400
+    assert begun < 1.05 * 400
+
+
 @QUICK
 @given(st.data())
 def test_drawing_leaves_the_random_state_alone(data: st.DataObject) -> None:

@@ -133,6 +133,19 @@ def test_recipes_are_data() -> None:
         assert pickle.loads(pickle.dumps(recipe)) == recipe
 
 
+def test_what_is_drawn_is_kept() -> None:
+    begun = 0
+
+    @st.composite
+    def counted(draw: st.DrawFn) -> SchedulerRecipe:
+        nonlocal begun
+        begun += 1
+        return draw(scheduler_recipes())
+
+    assert len(many(counted(), 400)) == 400
+    assert begun < 1.05 * 400
+
+
 def test_schedulers_are_drawn_with_their_optimizers() -> None:
     parameters = list(network().parameters())
 
