@@ -15,34 +15,33 @@ from hypothesis.strategies import SearchStrategy
 
 from pytest_ckpt.errors import UsageError
 
-__all__ = ["FEATURES", "Inferred", "infer_arguments"]
+__all__ = ["FEATURES", "FEATURE_NAMES", "VOCABULARY_NAMES", "infer_arguments"]
 
 FEATURES = object()
 """Stands for the number of features that flow into the module."""
 
-Inferred = dict[str, Any]
-"""Parameter to its strategy, or to ``FEATURES``."""
-
-_FEATURE_NAMES = frozenset(
+FEATURE_NAMES = frozenset(
     {
         "channels",
         "d_model",
         "dim",
         "embed_dim",
         "features",
-        "hidden_size",
         "in_channels",
         "in_dim",
         "in_features",
         "input_dim",
         "input_size",
         "num_channels",
-        "num_embeddings",
         "num_features",
-        "vocab_size",
     }
 )
-# Small, so that modules are; the next are what hypothesis would draw from all numbers there are.
+"""What a parameter is called that must be the number of features of the input."""
+
+VOCABULARY_NAMES = frozenset({"num_embeddings", "num_tokens", "vocab_size", "vocabulary", "vocabulary_size"})
+"""What a parameter is called that must be the number of different tokens."""
+
+# Small, so that the modules are small, and no infinities: what hypothesis would draw from all numbers there are.
 _PLAIN: dict[Any, SearchStrategy[Any]] = {
     bool: st.booleans(),
     int: st.integers(1, 4),
@@ -51,13 +50,13 @@ _PLAIN: dict[Any, SearchStrategy[Any]] = {
 }
 
 
-def infer_arguments(make: Callable[..., Any], given: frozenset[str], *, flows: bool) -> Inferred:
-    """Return what to draw the required parameters from that are not given.
+def infer_arguments(make: Callable[..., Any], given: frozenset[str], *, names: frozenset[str]) -> dict[str, Any]:
+    """Return the strategies of the required parameters that are not given, or ``FEATURES`` in the place of one.
 
     Args:
         make: The class or function that makes a module.
         given: The parameters that the user has strategies for.
-        flows: Whether features flow into the module, so that one of its parameters may be their number.
+        names: What a parameter is called that must be the number of features that flow into the module.
 
     Raises:
         UsageError: If a required parameter cannot be inferred, or a given one does not exist.
@@ -71,9 +70,8 @@ def infer_arguments(make: Callable[..., Any], given: frozenset[str], *, flows: b
         )
     hints = _hints(make)
     required = {name for name, parameter in parameters.items() if _is_required(parameter)}
-    named = _FEATURE_NAMES & required - given if flows else frozenset()
     return {
-        name: FEATURES if name in named and hints.get(name, int) is int else _strategy(make, name, hints)
+        name: FEATURES if name in names and hints.get(name, int) is int else _strategy(make, name, hints)
         for name in parameters
         if name in required - given
     }
@@ -119,7 +117,7 @@ def _parameters(make: Callable[..., Any]) -> dict[str, inspect.Parameter]:
 
 def _hints(make: Callable[..., Any]) -> dict[str, Any]:
     try:
-        return typing.get_type_hints(make.__init__ if isinstance(make, type) else make)
+        return typing.get_type_hints(vars(make).get("__init__", make) if isinstance(make, type) else make)
     except Exception:  # A name that only the type checker knows; what needs the hint says so.
         return {}
 

@@ -39,7 +39,8 @@ class DrawnModule(nn.Module):
         """
         output = self(*self.example_inputs(seed))
         target = torch.randn(output.shape, generator=torch.Generator().manual_seed(seed + 1))
-        return (output - target).square().mean()
+        loss: torch.Tensor = (output - target).square().mean()
+        return loss
 
     def extra_repr(self) -> str:
         """Return what :func:`repr` says besides the body."""

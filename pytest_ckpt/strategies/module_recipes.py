@@ -102,8 +102,9 @@ def module_recipes(
     """
     options = Options(sparse=sparse, lazy=lazy, forgetful=forgetful, picklable=picklable)
     tables = _tables(options, registered_kinds())
-    drawing = Drawing(draw=draw, options=options, tables=tables, nesting=max_nesting, met=set())
-    count = drawing.begin(*range(min_layers, max_layers + 1))
+    decisions = iter(draw(_decisions(max_layers)))
+    drawing = Drawing(draw=draw, decisions=decisions, options=options, tables=tables, nesting=max_nesting, met=set())
+    count = drawing.choose(*range(min_layers, max_layers + 1))
     inputs = drawing.choose(*drawing.choose(*_INPUTS))
     calls, _ = drawing.row(inputs, count)
     kinds = tuple(sorted(kind.name for kind in drawing.met))
@@ -111,6 +112,13 @@ def module_recipes(
         event(f"layer: {name}")
     registered = any(kind.registered for kind in drawing.met)
     return ModuleRecipe(body=in_a_row(calls), inputs=inputs, kinds=kinds, registered=registered)
+
+
+@lru_cache
+def _decisions(layers: int) -> SearchStrategy[bytes]:
+    """Return the strategy for the bytes that decide on a module: about four for each layer, and some for the inside."""
+    least = 4 + 4 * layers
+    return st.binary(min_size=least, max_size=8 * least)
 
 
 @lru_cache

@@ -12,7 +12,7 @@ from hypothesis.strategies import SearchStrategy
 from torch import nn
 
 from pytest_ckpt.errors import UsageError
-from pytest_ckpt.strategies.argument_inference import FEATURES, Inferred, infer_arguments
+from pytest_ckpt.strategies.argument_inference import FEATURE_NAMES, FEATURES, VOCABULARY_NAMES, infer_arguments
 from pytest_ckpt.strategies.module_calls import Call, call
 from pytest_ckpt.strategies.module_drawing import FLOATS, Drawing, Drawn, Kind
 from pytest_ckpt.strategies.module_shapes import SHAPES, Image, Sequence, Shape, Vector
@@ -23,7 +23,7 @@ __all__ = ["Registration", "register_module", "registered_kinds"]
 
 Arguments: TypeAlias = Mapping[str, SearchStrategy[Any]] | SearchStrategy[dict[str, Any]]
 
-_REGISTERED: list[Kind] = []
+_REGISTERED: list[Kind] = []  # For the process, as the strategies that hypothesis registers for types are.
 
 
 class Registration:
@@ -80,7 +80,8 @@ def register_module(
             f"register_module({_name(make)}, inputs={inputs!r}): the kinds of inputs are "
             f"{', '.join(map(repr, SHAPES))}; for anything else give a function from the module to its inputs."
         )
-    arguments_for = _arguments_for(make, arguments, flows=not callable(inputs))
+    names = frozenset() if callable(inputs) else VOCABULARY_NAMES if inputs == "tokens" else FEATURE_NAMES
+    arguments_for = _arguments_for(make, arguments, names)
     if callable(inputs):
         draw, takes = _drawn_with_inputs(make, arguments_for, inputs), FLOATS
     else:
@@ -91,17 +92,16 @@ def register_module(
 
 
 def _arguments_for(
-    make: Callable[..., nn.Module], arguments: Any, *, flows: bool
+    make: Callable[..., nn.Module], arguments: Any, names: frozenset[str]
 ) -> Callable[[Shape], SearchStrategy[dict[str, Any]]]:
     """Return what gives the strategy of the keyword arguments for a shape."""
-    if callable(arguments) and not isinstance(arguments, SearchStrategy):
-        # What it returns may differ from shape to shape, so what is left to infer is known only then.
-        return lambda shape: _complete(make, arguments(shape), flows)(shape)
-    return _complete(make, {} if arguments is None else arguments, flows)
+    if callable(arguments):
+        return lambda shape: _complete(make, arguments(shape), names)(shape)
+    return _complete(make, {} if arguments is None else arguments, names)
 
 
 def _complete(
-    make: Callable[..., nn.Module], arguments: Any, flows: bool
+    make: Callable[..., nn.Module], arguments: Any, names: frozenset[str]
 ) -> Callable[[Shape], SearchStrategy[dict[str, Any]]]:
     if isinstance(arguments, SearchStrategy):
         return lambda shape: arguments
@@ -110,16 +110,18 @@ def _complete(
             f"register_module({_name(make)}): its arguments are {arguments!r}. Give a mapping of parameter to "
             "strategy, such as {'width': st.integers(2, 8)}, or a strategy of a dict."
         )
-    inferred: Inferred = {**arguments, **infer_arguments(make, frozenset(arguments), flows=flows)}
-    fixed = {name: found for name, found in inferred.items() if found is not FEATURES}
-    return lambda shape: st.fixed_dictionaries({name: fixed.get(name, st.just(shape.features)) for name in inferred})
+    inferred = {**arguments, **infer_arguments(make, frozenset(arguments), names=names)}
+    featured = [name for name, found in inferred.items() if found is FEATURES]
+    return lambda shape: st.fixed_dictionaries({**inferred, **dict.fromkeys(featured, st.just(shape.features))})
 
 
 def _drawn_with_inputs(
     make: Callable[..., nn.Module], arguments_for: Callable[[Shape], Any], inputs: Callable[[Any], Any]
 ) -> Callable[[Drawing, Shape], Drawn]:
     def draw(drawing: Drawing, shape: Shape) -> Drawn:
-        return call(WithOwnInputs, call(make, **drawing.draw(arguments_for(shape))), inputs), shape
+        made = call(WithOwnInputs, call(make, **drawing.draw(arguments_for(shape))), inputs)
+        _returned_by(made, shape)
+        return made, shape
 
     return draw
 
@@ -129,35 +131,34 @@ def _drawn_for_shape(
 ) -> Callable[[Drawing, Shape], Drawn]:
     def draw(drawing: Drawing, shape: Shape) -> Drawn:
         made = call(make, **drawing.draw(arguments_for(shape)))
-        output, plain = _output_of(made, shape)
-        return (made if plain else call(FirstOutput, made)), _shape_of(made, output, shape)
+        returned = _returned_by(made, shape)
+        found = next(floats_in(returned), None)
+        if found is None or found.ndim == 0 or found.shape[0] != shape.batch:
+            described = type(returned).__qualname__ if found is None else f"a tensor {tuple(found.shape)}"
+            raise UsageError(
+                f"register_module(): {made!r} called with {shape!r} returned {described}. Its output must hold "
+                f"a floating-point tensor with the batch of {shape.batch} in front."
+            )
+        plain = found is returned and 2 <= found.ndim <= 4
+        return (made if plain else call(FirstOutput, made)), _shape_of(found)
 
     return draw
 
 
-def _output_of(made: Call, shape: Shape) -> tuple[torch.Tensor, bool]:
-    """Return the first tensor that a module returns, and whether it returns nothing else."""
+def _returned_by(made: Call, shape: Shape) -> Any:
     with seeded(0), torch.no_grad():
         example = shape.example(torch.Generator().manual_seed(0))
         try:
-            returned = made.build().eval()(example)
+            return made.build().eval()(example)
         except Exception as error:
             raise UsageError(
-                f"register_module(): {made!r} cannot be built and called with {tuple(example.shape)}, {shape!r}: "
-                f"{type(error).__name__}: {error}. Where an argument depends on the input, give "
+                f"register_module(): {made!r} cannot be built and called with {shape!r}: "
+                f"{type(error).__name__}: {error}. Where an argument depends on what flows in, give "
                 "arguments=lambda shape: {...: st.just(shape.features)}."
             ) from error
-    found = next(floats_in(returned), None)
-    if found is None or found.ndim == 0 or found.shape[0] != shape.batch:
-        described = type(returned).__qualname__ if found is None else f"a tensor {tuple(found.shape)}"
-        raise UsageError(
-            f"register_module(): {made!r} called with {tuple(example.shape)} returned {described}. Its output must "
-            f"hold a floating-point tensor with the batch of {shape.batch} in front."
-        )
-    return found, found is returned and 2 <= found.ndim <= 4
 
 
-def _shape_of(made: Call, output: torch.Tensor, shape: Shape) -> Shape:
+def _shape_of(output: torch.Tensor) -> Shape:
     batch, *sizes = output.shape
     if len(sizes) == 2:
         return Sequence(batch=batch, length=sizes[0], features=sizes[1])

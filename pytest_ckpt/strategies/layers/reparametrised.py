@@ -27,7 +27,7 @@ def _around_a_weight(make: Callable[..., Any]) -> Callable[[Drawing, Vector | Se
     return draw
 
 
-_NAMES = {
+_NAMES: dict[str, Callable[..., Any]] = {
     "weight norm": parametrizations.weight_norm,
     "spectral norm": parametrizations.spectral_norm,
     "orthogonal": parametrizations.orthogonal,

@@ -1,5 +1,6 @@
 """The modules that drawn modules are made of, besides torch's own."""
 
+from pytest_ckpt.strategies.parts.foreign import FirstOutput, WithOwnInputs
 from pytest_ckpt.strategies.parts.reparametrised import OLD_STYLE, old_spectral_norm, old_weight_norm
 from pytest_ckpt.strategies.parts.stateful import Affine, Counted, Offsets, RunningCentre, Scales, Versioned, WarmedUp
 from pytest_ckpt.strategies.parts.tied import TiedLayers, TiedTokens
@@ -22,6 +23,7 @@ __all__ = [
     "Branches",
     "ChannelsFirst",
     "Counted",
+    "FirstOutput",
     "InDtype",
     "Offsets",
     "OutputsOnly",
@@ -33,6 +35,7 @@ __all__ = [
     "TiedTokens",
     "Versioned",
     "WarmedUp",
+    "WithOwnInputs",
     "channels_last",
     "frozen",
     "old_spectral_norm",

@@ -41,6 +41,8 @@ class WithOwnInputs(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return a tensor of the input's shape."""
         means = [tensor.mean() for tensor in floats_in(_call(self.body, self.inputs))]
+        if not means:
+            raise TypeError("the module returned no floating-point tensor")
         return x + torch.stack(means).sum().to(x.dtype)
 
 

@@ -19,9 +19,7 @@ class Scales(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return a tensor of the input's shape."""
-        for factor in self.factors:
-            x = x * factor
-        return x
+        return x * torch.stack(tuple(self.factors)).prod()
 
 
 class Affine(nn.Module):
@@ -127,4 +125,4 @@ class Versioned(nn.Module):
     ) -> None:
         if local_metadata.get("version", 1) < 2 and f"{prefix}scale" in state_dict:
             state_dict[f"{prefix}scale"] = state_dict[f"{prefix}scale"].clamp_min(1e-8).log()
-        super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)  # type: ignore[no-untyped-call]
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
