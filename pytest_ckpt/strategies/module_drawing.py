@@ -111,25 +111,25 @@ def tables_of(kinds: tuple[Kind, ...], options: Options) -> Tables:
 class Drawing:
     """What a kind of layer draws with.
 
-    Bytes that are drawn at once decide on the module as a whole, one after the other; where they end, the simplest
-    is chosen. What Hypothesis does for each value that it draws takes as long as building a small layer, and its
-    habit of putting one value in another's place would discard one module in six.
+    Bytes that are drawn at once decide on all of a module, one after the other; where they end, the simplest is
+    chosen. What Hypothesis does for each value that it draws takes as long as building a small layer, and its habit
+    of putting one value in another's place would discard one module in six.
 
     Attributes:
         draw: Hypothesis's own, for what is not ours to choose.
-        decisions: The bytes that are left.
         options: What was asked for.
         tables: The kinds for each shape.
         nesting: How many more levels of layers within layers there may be.
         met: Collects the kinds that were drawn.
+        decisions: The bytes that are left.
     """
 
     draw: DrawFn
-    decisions: Iterator[int]
     options: Options
     tables: Tables
     nesting: int
     met: set[Kind]
+    decisions: Iterator[int]
 
     def choose(self, *values: Any) -> Any:
         """Choose one of the values by the next byte, or the next two; it shrinks towards the first."""
@@ -138,26 +138,24 @@ class Drawing:
             number, choices = number * 256 + next(self.decisions, 0), choices * 256
         return values[number * len(values) // choices]
 
-    def row(self, shape: Shape, count: int) -> tuple[list[Call], Shape]:
-        """Draw layers, each of which takes what the one before gives."""
-        calls = []
-        for _ in range(count):
-            kind: Kind = self.choose(*self.tables[type(shape), self.nesting > 0])
-            self.met.add(kind)
-            made, shape = kind.draw(self, shape)
-            calls.append(made)
-        return calls, shape
+    def layer(self, shape: Shape) -> Drawn:
+        """Choose a layer."""
+        kind: Kind = self.choose(*self.tables[type(shape), self.nesting > 0])
+        self.met.add(kind)
+        return kind.draw(self, shape)
 
     def inside(self, shape: Shape, gives: Shape | None = None) -> Drawn:
-        """Draw one or two layers for the inside of another.
+        """Choose one or two layers for the inside of another.
 
         Args:
             shape: What they take.
             gives: What they must give, where that matters.
         """
-        count = self.choose(1, 2)
+        calls, reached = [], shape
         self.nesting -= 1
-        calls, reached = self.row(shape, count)
+        for _ in range(self.choose(1, 2)):
+            made, reached = self.layer(reached)
+            calls.append(made)
         self.nesting += 1
         if gives is not None and reached != gives:
             calls += fitting(reached, gives)

@@ -20,6 +20,8 @@ from pytest_ckpt.strategies.seeding import seeded
 __all__ = ["build_module", "module_recipes", "modules"]
 
 _SEEDS = st.integers(0, 2**32 - 1)
+_LAYER_BYTES = 20  # Four or five for the layer itself; most of what is inside of it finds its own in the rest.
+_ABSENT = 86  # A third of all bytes is below.
 
 # Two examples at least, for the statistics of a batch.
 _BATCHES = range(2, 5)
@@ -102,11 +104,16 @@ def module_recipes(
     """
     options = Options(sparse=sparse, lazy=lazy, forgetful=forgetful, picklable=picklable)
     tables = _tables(options, registered_kinds())
-    decisions = iter(draw(_decisions(max_layers)))
-    drawing = Drawing(draw=draw, decisions=decisions, options=options, tables=tables, nesting=max_nesting, met=set())
-    count = drawing.choose(*range(min_layers, max_layers + 1))
-    inputs = drawing.choose(*drawing.choose(*_INPUTS))
-    calls, _ = drawing.row(inputs, count)
+    decided = draw(_decisions(max_layers))
+    drawing = Drawing(
+        draw=draw, options=options, tables=tables, nesting=max_nesting, met=set(), decisions=iter(decided[:2])
+    )
+    inputs = shape = drawing.choose(*drawing.choose(*_INPUTS))
+    calls = []
+    for decisions in _layers(decided[2:], min_layers):
+        drawing.decisions = iter(decisions)
+        made, shape = drawing.layer(shape)
+        calls.append(made)
     kinds = tuple(sorted(kind.name for kind in drawing.met))
     for name in kinds:
         event(f"layer: {name}")
@@ -114,11 +121,21 @@ def module_recipes(
     return ModuleRecipe(body=in_a_row(calls), inputs=inputs, kinds=kinds, registered=registered)
 
 
+def _layers(decided: bytes, least: int) -> list[bytes]:
+    """Return the decisions on each layer there is: the first byte of each says whether.
+
+    So any of them can be left out while the others stay as they are, which is what finds a small failing example.
+    """
+    layers = [decided[start : start + _LAYER_BYTES] for start in range(0, len(decided), _LAYER_BYTES)]
+    there = [index for index, decisions in enumerate(layers) if decisions[0] >= _ABSENT]
+    absent = [index for index in range(len(layers)) if index not in there]
+    return [layers[index][1:] for index in sorted(there + absent[: max(0, least - len(there))])]
+
+
 @lru_cache
 def _decisions(layers: int) -> SearchStrategy[bytes]:
-    """Return the strategy for the bytes that decide on a module: about four for each layer, and some for the inside."""
-    least = 4 + 4 * layers
-    return st.binary(min_size=least, max_size=8 * least)
+    size = 2 + layers * _LAYER_BYTES
+    return st.binary(min_size=size, max_size=size)
 
 
 @lru_cache

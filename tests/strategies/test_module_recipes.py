@@ -333,9 +333,8 @@ def test_no_example_is_discarded(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest("--hypothesis-show-statistics", "-p", "no:randomly")
 
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["*200 passing test cases, 0 failing test cases*"])
+    result.stdout.fnmatch_lines(["*200 passing, 0 failing, and 0 invalid test cases"])
     result.stdout.fnmatch_lines(["*layer: linear*"])
-    result.stdout.no_fnmatch_line("*[1-9]*invalid*")
 
 
 def test_a_failing_test_prints_what_to_build(pytester: pytest.Pytester) -> None:
