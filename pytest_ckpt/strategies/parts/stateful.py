@@ -19,7 +19,8 @@ class Scales(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return a tensor of the input's shape."""
-        return x * torch.stack(tuple(self.factors)).prod()
+        scaled: torch.Tensor = x * torch.stack(tuple(self.factors)).prod()
+        return scaled
 
 
 class Affine(nn.Module):
@@ -31,7 +32,8 @@ class Affine(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return a tensor of the input's shape."""
-        return x * self.terms["scale"] + self.terms["shift"]
+        shifted: torch.Tensor = x * self.terms["scale"] + self.terms["shift"]
+        return shifted
 
 
 class Offsets(nn.Module):
