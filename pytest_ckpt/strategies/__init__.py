@@ -12,6 +12,7 @@ from pytest_ckpt.strategies.payloads import CONTAINERS, PLAIN_CONTAINERS, payloa
 from pytest_ckpt.strategies.scheduler_kinds import register_scheduler
 from pytest_ckpt.strategies.state_dicts import module_state_dicts, optimizer_state_dicts, state_dicts
 from pytest_ckpt.strategies.tensors import tensors
+from pytest_ckpt.strategies.training_runs import training_runs
 from pytest_ckpt.strategies.values import numpy_values, objects, plain_values, random_states
 
 __all__ = [
@@ -39,4 +40,5 @@ __all__ = [
     "schedulers",
     "state_dicts",
     "tensors",
+    "training_runs",
 ]
