@@ -9,6 +9,7 @@ from pytest_ckpt.strategies.module_recipes import modules
 from pytest_ckpt.strategies.module_registration import register_module
 from pytest_ckpt.strategies.optimizer_kinds import register_optimizer
 from pytest_ckpt.strategies.payloads import CONTAINERS, PLAIN_CONTAINERS, payloads
+from pytest_ckpt.strategies.profiles import QUICK, THOROUGH
 from pytest_ckpt.strategies.scheduler_kinds import register_scheduler
 from pytest_ckpt.strategies.state_dicts import module_state_dicts, optimizer_state_dicts, state_dicts
 from pytest_ckpt.strategies.tensors import tensors
@@ -20,7 +21,9 @@ __all__ = [
     "DTYPE_KINDS",
     "LAYOUTS",
     "PLAIN_CONTAINERS",
+    "QUICK",
     "STRIDED_LAYOUTS",
+    "THOROUGH",
     "DrawnModule",
     "averaged_models",
     "dtypes",

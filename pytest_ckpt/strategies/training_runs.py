@@ -61,7 +61,10 @@ def _training_runs(draw: DrawFn, max_models: int, max_layers: int, max_nesting: 
     sparse = chosen.pop("sparse", False)
     models = module_recipes(max_layers=max_layers, max_nesting=max_nesting, lazy=True)
     count = min(chosen.pop("parts", 1), max_models)
-    parts = [_draw_sparse(draw) if sparse and not i else _draw_part(draw, models, max_steps) for i in range(count)]
+    parts = [_draw_part(draw, models, max_steps) for _ in range(count)]
+    if sparse:
+        # In the place of one drawn in full: Hypothesis shrinks towards fewer draws first.
+        parts[0] = Part(model=_SPARSE_MODEL, optimizer=draw(optimizer_recipes(gradients="sparse")))
     if chosen.pop("averaging", False) and _NOT_COPIED.isdisjoint(parts[0].model.kinds):
         chosen["averaging"] = draw(averaging_recipes())
     if chosen.pop("scaler", False) and not any(_refuses_scaling(part.optimizer) for part in parts):
@@ -89,10 +92,6 @@ _SPARSE_MODEL = ModuleRecipe(
     inputs=Tokens(batch=2, length=3, features=6),
     kinds=("sparse embedding",),
 )
-
-
-def _draw_sparse(draw: DrawFn) -> Part:
-    return Part(model=_SPARSE_MODEL, optimizer=draw(optimizer_recipes(gradients="sparse")))
 
 
 def _refuses_scaling(optimizer: OptimizerRecipe) -> bool:
