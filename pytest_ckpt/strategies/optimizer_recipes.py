@@ -168,12 +168,13 @@ def _optimizer_recipes(draw: DrawFn, wanted: Wanted) -> OptimizerRecipe:
 
 
 def _draw_groups(draw: DrawFn, kind: OptimizerKind, options: Options, wanted: Wanted) -> tuple[Options, ...]:
-    if kind.per_group is None:
+    per_group = kind.sparse_per_group if wanted.gradients == "sparse" else kind.per_group
+    if per_group is None:
         return ()
     count = draw(_counts(wanted.min_groups, wanted.max_groups))
     if count == 1:
         return ()
-    drawn = [merged(draw(kind.per_group)) for _ in range(count - 1)]
+    drawn = [merged(draw(per_group)) for _ in range(count - 1)]
     if isinstance(options.get("lr"), ScalarTensor):
         drawn = [{**group, "lr": ScalarTensor(group["lr"])} if "lr" in group else group for group in drawn]
     return ({}, *drawn)

@@ -57,6 +57,19 @@ def test_what_is_never_drawn_cannot_train_parameters_on_a_cpu(flag: str) -> None
             optimizer.step()
 
 
+def test_what_torch_refuses_together_is_not_drawn_together() -> None:
+    of_complex = many(optimizer_recipes(complex_parameters=True), 400)
+    of_sparse = many(optimizer_recipes(gradients="sparse"), 100)
+
+    assert not any("fused" in recipe.options for recipe in of_complex)
+    assert not {"Adafactor", "Muon", "SparseAdam"} & {recipe.cls.__name__ for recipe in of_complex}
+    assert {"SGD", "Adam", "LBFGS"} <= {recipe.cls.__name__ for recipe in of_complex}
+    said = [option for recipe in of_sparse for option in (recipe.options, *recipe.groups)]
+    assert not any({"fused", "weight_decay"} & option.keys() for option in said)
+    assert {len(recipe.groups) for recipe in of_sparse} == {0, 2, 3}
+    assert {recipe.cls.__name__ for recipe in of_sparse} == {"SGD", "Adagrad", "SparseAdam"}
+
+
 @pytest.mark.parametrize("gradients", ["dense", "sparse"])
 def test_drawn_optimizers_come_back_from_a_checkpoint(gradients: str) -> None:
     for recipe in many(optimizer_recipes(gradients=gradients), 12):  # type: ignore[arg-type]
