@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from hypothesis import event
 from hypothesis import strategies as st
@@ -83,6 +84,9 @@ class OptimizerRecipe:
         arguments = [f"[{', '.join(groups)}]" if groups else noun, *(f"{k}={v!r}" for k, v in self.options.items())]
         home = "torch.optim." if f"{self.cls.__module__}.".startswith("torch.optim.") else ""
         return f"{home}{self.cls.__qualname__}({', '.join(arguments)})"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self))  # Hypothesis would print every field of a dataclass
 
 
 def optimizer_recipes(

@@ -15,6 +15,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, find, given, settings
 from hypothesis import strategies as st
+from hypothesis.vendor.pretty import pretty
 from optimizer_draws import many, network, run_of
 from torch.nn import Parameter
 
@@ -139,6 +140,10 @@ def test_a_recipe_builds_what_its_repr_says_any_number_of_times() -> None:
             assert type(built) is type(written)
             assert built.param_groups == written.param_groups
             assert built.defaults == written.defaults
+
+
+def test_hypothesis_prints_a_recipe_as_python() -> None:
+    assert pretty(OptimizerRecipe(cls=torch.optim.Adam, options={"lr": 0.1})) == "torch.optim.Adam(parameters, lr=0.1)"
 
 
 def test_recipes_are_data() -> None:
