@@ -37,6 +37,9 @@ class ScalerRecipe:
         arguments = ["'cpu'", *(f"{key}={value!r}" for key, value in self.options.items())]
         return f"torch.amp.GradScaler({', '.join(arguments)})"
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self))  # Hypothesis would print every field of a dataclass
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class AveragingRecipe:
@@ -66,6 +69,9 @@ class AveragingRecipe:
         decay = "" if self.decay is None else repr(self.decay)
         function = [f"{self._keyword}={self.function}({decay})"] if self.function else []
         return f"AveragedModel({', '.join(['model', *function, f'use_buffers={self.use_buffers}'])})"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self))  # Hypothesis would print every field of a dataclass
 
 
 def scaler_recipes() -> SearchStrategy[ScalerRecipe]:

@@ -41,6 +41,7 @@ class OptimizerKind:
         sparse: Keyword arguments for sparse gradients; ``None`` if it takes none.
         complex: Keyword arguments for complex parameters; ``None`` if it takes none.
         per_group: What one param group may have otherwise; ``None`` if there can be only one.
+        sparse_per_group: The same for sparse gradients.
         needs_closure: Whether ``step`` cannot be called without a closure.
         matrices_only: Whether every parameter must have two dimensions.
     """
@@ -50,6 +51,7 @@ class OptimizerKind:
     sparse: Pieces | None = None
     complex: Pieces | None = None
     per_group: Pieces | None = None
+    sparse_per_group: Pieces | None = None
     needs_closure: bool = False
     matrices_only: bool = False
 
@@ -122,6 +124,7 @@ def register_optimizer(
         sparse=options if "sparse" in takes else None,
         complex=options if complex_parameters else None,
         per_group=per_group if param_groups else None,
+        sparse_per_group=per_group if param_groups else None,
         needs_closure=requires_argument(cls.step),
         matrices_only=matrices_only,
     )
@@ -153,6 +156,7 @@ def _torch_kind(cls: type[Optimizer]) -> OptimizerKind:
         sparse=None if sparse is None else pieces_of(without(choices, sparse), min_draws=_MIN_DRAWS),
         complex=None if name in _NO_COMPLEX else pieces_of(without(choices, ("fused",)), min_draws=_MIN_DRAWS),
         per_group=None if name in _ONE_GROUP else pieces_of(_per_group(found)),
+        sparse_per_group=None if sparse is None else pieces_of(without(_per_group(found), sparse)),
         needs_closure=requires_argument(cls.step),
         matrices_only=name in _MATRICES_ONLY,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from hypothesis import event
 from hypothesis import strategies as st
@@ -83,6 +84,9 @@ class OptimizerRecipe:
         arguments = [f"[{', '.join(groups)}]" if groups else noun, *(f"{k}={v!r}" for k, v in self.options.items())]
         home = "torch.optim." if f"{self.cls.__module__}.".startswith("torch.optim.") else ""
         return f"{home}{self.cls.__qualname__}({', '.join(arguments)})"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self))  # Hypothesis would print every field of a dataclass
 
 
 def optimizer_recipes(
@@ -168,12 +172,13 @@ def _optimizer_recipes(draw: DrawFn, wanted: Wanted) -> OptimizerRecipe:
 
 
 def _draw_groups(draw: DrawFn, kind: OptimizerKind, options: Options, wanted: Wanted) -> tuple[Options, ...]:
-    if kind.per_group is None:
+    per_group = kind.sparse_per_group if wanted.gradients == "sparse" else kind.per_group
+    if per_group is None:
         return ()
     count = draw(_counts(wanted.min_groups, wanted.max_groups))
     if count == 1:
         return ()
-    drawn = [merged(draw(kind.per_group)) for _ in range(count - 1)]
+    drawn = [merged(draw(per_group)) for _ in range(count - 1)]
     if isinstance(options.get("lr"), ScalarTensor):
         drawn = [{**group, "lr": ScalarTensor(group["lr"])} if "lr" in group else group for group in drawn]
     return ({}, *drawn)

@@ -65,6 +65,9 @@ class SchedulerRecipe:
             arguments.insert(0, parts if self.parts else "optimizer")
         return f"{self.cls.__qualname__}({', '.join(arguments)})"
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self))  # Hypothesis would print every field of a dataclass
+
 
 @st.composite
 def scheduler_recipes(

@@ -41,12 +41,24 @@ def network(dtype: torch.dtype = torch.float32) -> torch.nn.Sequential:
     return torch.nn.Sequential(*layers)
 
 
+class Embeddings(torch.nn.Module):
+    """Two of them, so that there can be two param groups."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = torch.nn.Embedding(6, 4, sparse=True)
+        self.second = torch.nn.Embedding(6, 2, sparse=True)
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        return torch.cat([self.first(batch), self.second(batch)], dim=1)
+
+
 def run_of(optimizer: OptimizerRecipe, scheduler: SchedulerRecipe | None = None) -> MakeRun:
-    """Return a ``make_run`` of a small network, or of an embedding where the gradients are to be sparse."""
+    """Return a ``make_run`` of a small network, or of embeddings where the gradients are to be sparse."""
 
     def make_run() -> TrainingRun:
         sparse = optimizer.gradients == "sparse"
-        model: torch.nn.Module = torch.nn.Embedding(6, 4, sparse=True) if sparse else network()
+        model: torch.nn.Module = Embeddings() if sparse else network()
         made = optimizer.build(list(model.named_parameters()))
         components: dict[str, Any] = {"model": model, "optimizer": made}
         if scheduler is not None:

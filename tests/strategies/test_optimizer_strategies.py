@@ -15,6 +15,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, find, given, settings
 from hypothesis import strategies as st
+from hypothesis.vendor.pretty import pretty
 from optimizer_draws import many, network, run_of
 from torch.nn import Parameter
 
@@ -55,6 +56,19 @@ def test_what_is_never_drawn_cannot_train_parameters_on_a_cpu(flag: str) -> None
         parameter.grad = torch.ones(2, 2)
         with pytest.raises((AssertionError, RuntimeError)):
             optimizer.step()
+
+
+def test_what_torch_refuses_together_is_not_drawn_together() -> None:
+    of_complex = many(optimizer_recipes(complex_parameters=True), 400)
+    of_sparse = many(optimizer_recipes(gradients="sparse"), 100)
+
+    assert not any("fused" in recipe.options for recipe in of_complex)
+    assert not {"Adafactor", "Muon", "SparseAdam"} & {recipe.cls.__name__ for recipe in of_complex}
+    assert {"SGD", "Adam", "LBFGS"} <= {recipe.cls.__name__ for recipe in of_complex}
+    said = [option for recipe in of_sparse for option in (recipe.options, *recipe.groups)]
+    assert not any({"fused", "weight_decay"} & option.keys() for option in said)
+    assert {len(recipe.groups) for recipe in of_sparse} == {0, 2, 3}
+    assert {recipe.cls.__name__ for recipe in of_sparse} == {"SGD", "Adagrad", "SparseAdam"}
 
 
 @pytest.mark.parametrize("gradients", ["dense", "sparse"])
@@ -126,6 +140,10 @@ def test_a_recipe_builds_what_its_repr_says_any_number_of_times() -> None:
             assert type(built) is type(written)
             assert built.param_groups == written.param_groups
             assert built.defaults == written.defaults
+
+
+def test_hypothesis_prints_a_recipe_as_python() -> None:
+    assert pretty(OptimizerRecipe(cls=torch.optim.Adam, options={"lr": 0.1})) == "torch.optim.Adam(parameters, lr=0.1)"
 
 
 def test_recipes_are_data() -> None:
