@@ -12,6 +12,8 @@ import pytest
 from pytest_ckpt import strategies
 from pytest_ckpt.strategies import CONTAINERS, LAYOUTS
 
+pytestmark = pytest.mark.filterwarnings("ignore:ComplexHalf support is experimental:UserWarning")  # by torch
+
 PAGE = (Path(__file__).parents[2] / "docs/strategies/tensors_and_payloads.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```python\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
 

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import math
-import pickle
 import random
 import statistics
 import time
@@ -25,6 +24,11 @@ from hypothesis.statistics import collector
 from pytest_ckpt.state.tensors import dense_parts
 from pytest_ckpt.strategies import DTYPE_KINDS, LAYOUTS, STRIDED_LAYOUTS, dtypes, tensors
 from pytest_ckpt.strategies.elements import bytes_needed, make_elements
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:ComplexHalf support is experimental:UserWarning",  # torch's own code, when one is copied or printed
+    "ignore:Sparse .* tensor support is in beta:UserWarning",
+)
 
 FIXED = settings(max_examples=100, derandomize=True, database=None, deadline=None)
 MANY = settings(FIXED, max_examples=600)
@@ -67,6 +71,7 @@ def test_the_dtypes_are_those_that_torch_saves_copies_and_prints(tmp_path: Any) 
             torch.save(sample, tmp_path / "x.pt")
             if torch.equal(torch.load(tmp_path / "x.pt").view(torch.uint8), sample.view(torch.uint8)):
                 repr(sample.clone())
+                repr(sample.clone()[0])
                 works.add(dtype)
         except (NotImplementedError, RuntimeError, KeyError, UserWarning):
             continue
@@ -226,19 +231,23 @@ def test_a_nan_is_found_in_its_smallest_form() -> None:
 
 
 def test_an_example_that_is_replayed_has_the_same_bits() -> None:
-    first, second = (drawn(tensors(max_side=30), settings(FIXED, max_examples=80)) for _ in range(2))
+    first, second = (drawn(tensors(max_dims=2, max_side=40), settings(FIXED, max_examples=80)) for _ in range(2))
 
     assert [bits(tensor) for tensor in first] == [bits(tensor) for tensor in second]
     assert any(tensor.numel() > 1000 for tensor in first)  # of which the elements come from a seed
+
+
+def random_state() -> tuple[Any, ...]:
+    return random.getstate(), repr(np.random.get_state()), torch.get_rng_state().tolist()
 
 
 def test_drawing_leaves_the_global_random_state_alone() -> None:
     @FIXED
     @given(st.data())
     def check(data: st.DataObject) -> None:
-        before = pickle.dumps((random.getstate(), np.random.get_state(), torch.get_rng_state()))
-        data.draw(tensors(max_side=12))
-        assert pickle.dumps((random.getstate(), np.random.get_state(), torch.get_rng_state())) == before
+        before = random_state()
+        data.draw(tensors(max_dims=3, max_side=12))
+        assert random_state() == before
 
     check()
 
@@ -253,11 +262,11 @@ def test_the_default_device_does_not_matter() -> None:
 def discarded(strategy: st.SearchStrategy[Any]) -> float:
     """Return the share of test cases that Hypothesis threw away."""
     collected: list[Any] = []
-    with collector.with_value(collected.append):
+    with collector.with_value(collected.append):  # type: ignore[arg-type]
         drawn(strategy, MANY)
     cases = [case["status"] for phases in collected for case in phases["generate-phase"]["test-cases"]]
     assert len(cases) >= 600
-    return sum(status != "valid" for status in cases) / len(cases)
+    return sum(1 for status in cases if status != "valid") / len(cases)
 
 
 @pytest.mark.parametrize("strategy", [tensors(), tensors(dtypes()), tensors(layouts=STRIDED_LAYOUTS)])
