@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 __all__ = ["Numbers", "draw_element_bytes", "draw_numbers"]
 
 _SMALL = 256
-_SEEDS = st.integers(min_value=0, max_value=2**32 - 1)
 
 
 class Numbers:
@@ -41,15 +40,15 @@ def draw_numbers(draw: st.DrawFn, size: int) -> Numbers:
 
 
 def draw_element_bytes(draw: st.DrawFn, size: int) -> bytes:
-    """Draw the bytes that elements are made of.
+    """Draw at least ``size`` bytes for elements to be made of.
 
-    Hypothesis chooses each byte of a few, and shrinks them towards zeros. Many come from a drawn seed and a
-    generator of their own, so that no global random state is touched. Python's own generator gives the same bytes
+    Hypothesis chooses the first ones, and shrinks them towards zeros. They are the seed of all others, which come from
+    a generator of their own, so that no global random state is touched. Python's own generator gives the same bytes
     on every machine and under every torch, so that an example can be replayed on another one.
     """
-    if size <= _SMALL:
-        return draw(_blocks(size))
-    return random.Random(draw(_SEEDS)).randbytes(size)
+    # Always as many, so that they are still there when Hypothesis makes the shape smaller.
+    block = draw(_blocks(_SMALL))
+    return block if size <= _SMALL else block + random.Random(block).randbytes(size - _SMALL)
 
 
 @cache

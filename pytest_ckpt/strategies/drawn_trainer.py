@@ -142,7 +142,7 @@ class DrawnTrainer:
 
     def _train(self, trained: _Trained, batch: int) -> torch.Tensor:
         def closure() -> torch.Tensor:
-            trained.optimizer.zero_grad()
+            trained.model.zero_grad()  # not the optimizer's: some take only matrices
             losses = [self._loss(trained, batch * self.run.accumulate + i) for i in range(self.run.accumulate)]
             for loss in losses:
                 (loss if self.scaler is None else self.scaler.scale(loss)).backward()

@@ -28,7 +28,7 @@ def make_elements(
 
     Args:
         content: For each number a byte that says whether it is a special pattern and which one, then the bits of
-            each, for those that are not.
+            each, for those that are not; more than that is left alone.
         dtype: A dtype that is not quantized.
         count: How many.
         allow_nan: Whether NaN may be among them; with any payload, quiet or signalling.
@@ -53,7 +53,7 @@ def _numbers(dtype: torch.dtype, count: int) -> int:
 
 def _patterns(content: bytes, dtype: torch.dtype, count: int) -> torch.Tensor:
     drawn = torch.frombuffer(bytearray(content), dtype=torch.uint8)
-    choices, bits = drawn[:count], drawn[count:].view(count, dtype.itemsize)
+    choices, bits = drawn[:count], drawn[count : count * (1 + dtype.itemsize)].view(count, dtype.itemsize)
     table = _special_patterns(dtype)
     return torch.where(
         (choices < _SPECIAL).unsqueeze(1),
@@ -83,8 +83,6 @@ def _special_patterns(dtype: torch.dtype) -> torch.Tensor:
 
 def _unwanted(numbers: torch.Tensor, *, allow_nan: bool, allow_infinity: bool) -> torch.Tensor:
     unwanted = torch.zeros(numbers.shape, dtype=torch.bool, device="cpu")
-    if numbers.dtype is getattr(torch, "float4_e2m1fn_x2", None):
-        return unwanted  # two numbers in a byte, none of which is either
     wide = numbers.to(torch.float64)
     if not allow_nan:
         unwanted |= wide.isnan()

@@ -140,9 +140,7 @@ def _shape(numbers: Numbers, options: _Options, layout: Layout) -> Shape:
 
 def _fill(draw: st.DrawFn, options: _Options) -> Fill:
     def fill(dtype: torch.dtype, count: int) -> torch.Tensor:
-        # One byte too many, so that there is a choice even for no elements.
-        content = draw_element_bytes(draw, bytes_needed(dtype, count) + 1)
-        return options.elements(content[:-1], dtype, count)
+        return options.elements(draw_element_bytes(draw, bytes_needed(dtype, count)), dtype, count)
 
     return fill
 

@@ -123,7 +123,7 @@ def _arrays(draw: st.DrawFn) -> Any:
     dtype = draw(st.sampled_from(_ARRAY_DTYPES))
     numbers = draw_numbers(draw, 8)
     scalar, swapped, *shape = numbers.below(4), numbers.below(4), *numbers.many(numbers.below(3), _MAX_SIDE + 1)
-    content = draw_element_bytes(draw, bytes_needed(dtype, prod(shape)) + 1)[:-1]
+    content = draw_element_bytes(draw, bytes_needed(dtype, prod(shape)))
     elements = make_elements(content, dtype, prod(shape), allow_nan=True, allow_infinity=True)
     array = elements.numpy().reshape(shape)
     if not shape and scalar:

@@ -133,7 +133,7 @@ def _flip_tensor(draw: st.DrawFn, tensor: torch.Tensor) -> torch.Tensor:
     dense = _dense(tensor)
     place = [draw(st.integers(0, size - 1)) for size in dense.shape]
     element = dense.storage_offset() + sum(at * stride for at, stride in zip(place, dense.stride(), strict=True))
-    content = torch.empty(0, dtype=torch.uint8).set_(dense.untyped_storage())  # type: ignore[call-overload]
+    content = torch.empty(0, dtype=torch.uint8).set_(dense.untyped_storage())
     bit = 0 if dense.dtype is torch.bool else draw(st.integers(0, 8 * dense.element_size() - 1))
     content[element * dense.element_size() + bit // 8] ^= 1 << bit % 8
     return tensor

@@ -1,15 +1,16 @@
 """What ``dtypes`` and ``tensors`` draw: all of it, in few choices, and without a trace."""
 
+# Longer than 250 lines because there are many kinds of tensors, and options that choose among them.
+
 from __future__ import annotations
 
 import math
-import pickle
 import random
 import statistics
 import time
 import warnings
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,21 @@ from pytest_ckpt.state.tensors import dense_parts
 from pytest_ckpt.strategies import DTYPE_KINDS, LAYOUTS, STRIDED_LAYOUTS, dtypes, tensors
 from pytest_ckpt.strategies.elements import bytes_needed, make_elements
 
-FIXED = settings(max_examples=600, derandomize=True, database=None, deadline=None)
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:ComplexHalf support is experimental:UserWarning",  # torch's own code, when one is copied or printed
+    "ignore:Sparse .* tensor support is in beta:UserWarning",
+)
+
+FIXED = settings(max_examples=100, derandomize=True, database=None, deadline=None)
+MANY = settings(FIXED, max_examples=600)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def drawn(strategy: st.SearchStrategy[Any], using: settings = FIXED) -> list[Any]:
@@ -56,6 +71,7 @@ def test_the_dtypes_are_those_that_torch_saves_copies_and_prints(tmp_path: Any) 
             torch.save(sample, tmp_path / "x.pt")
             if torch.equal(torch.load(tmp_path / "x.pt").view(torch.uint8), sample.view(torch.uint8)):
                 repr(sample.clone())
+                repr(sample.clone()[0])
                 works.add(dtype)
         except (NotImplementedError, RuntimeError, KeyError, UserWarning):
             continue
@@ -115,7 +131,7 @@ NAMED = {
 
 
 def test_every_dtype_and_layout_turns_up() -> None:
-    counted = Counter(kind for tensor in drawn(tensors()) for kind in kinds_of(tensor))
+    counted = Counter(kind for tensor in drawn(tensors(), MANY) for kind in kinds_of(tensor))
 
     expected = NAMED | {str(dtype) for dtype in drawn(dtypes(kinds=[*DTYPE_KINDS, "quantized"]))}
     assert {kind for kind in expected if counted[kind] < 2} == set()
@@ -137,12 +153,12 @@ def values_of(tensor: torch.Tensor) -> set[str]:
 
 
 def test_every_kind_of_value_turns_up() -> None:
-    doubles = drawn(tensors(st.just(torch.float64), layouts=["contiguous"]), settings(FIXED, max_examples=200))
+    doubles = drawn(tensors(st.just(torch.float64), layouts=["contiguous"]), MANY)
 
     counted = Counter(kind for tensor in doubles for kind in values_of(tensor))
 
     assert len(counted) == 8
-    assert min(counted.values()) >= 10
+    assert min(counted.values()) >= 5
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
@@ -160,14 +176,9 @@ def test_the_special_patterns_are_what_they_are_called(dtype: torch.dtype) -> No
 
 @pytest.mark.parametrize("layouts", [["contiguous"], ["negated"], ["sparse_coo"]])
 def test_values_that_are_not_allowed_are_not_drawn(layouts: Collection[str]) -> None:
-    for tensor in drawn(
-        tensors(
-            dtypes(kinds=["float"]).filter(lambda d: d in (torch.float32, torch.float16)),
-            layouts=layouts,
-            allow_nan=False,
-            allow_infinity=False,
-        )
-    ):
+    wide = st.sampled_from([torch.float32, torch.float16])
+
+    for tensor in drawn(tensors(wide, layouts=layouts, allow_nan=False, allow_infinity=False)):
         values = tensor.detach()._values() if tensor.layout is torch.sparse_coo else tensor.detach()
         assert values.isfinite().all()
 
@@ -220,19 +231,23 @@ def test_a_nan_is_found_in_its_smallest_form() -> None:
 
 
 def test_an_example_that_is_replayed_has_the_same_bits() -> None:
-    first, second = (drawn(tensors(max_side=30), settings(FIXED, max_examples=80)) for _ in range(2))
+    first, second = (drawn(tensors(max_dims=2, max_side=40), settings(FIXED, max_examples=80)) for _ in range(2))
 
     assert [bits(tensor) for tensor in first] == [bits(tensor) for tensor in second]
     assert any(tensor.numel() > 1000 for tensor in first)  # of which the elements come from a seed
+
+
+def random_state() -> tuple[Any, ...]:
+    return random.getstate(), repr(np.random.get_state()), torch.get_rng_state().tolist()
 
 
 def test_drawing_leaves_the_global_random_state_alone() -> None:
     @FIXED
     @given(st.data())
     def check(data: st.DataObject) -> None:
-        before = pickle.dumps((random.getstate(), np.random.get_state(), torch.get_rng_state()))
-        data.draw(tensors(max_side=12))
-        assert pickle.dumps((random.getstate(), np.random.get_state(), torch.get_rng_state())) == before
+        before = random_state()
+        data.draw(tensors(max_dims=3, max_side=12))
+        assert random_state() == before
 
     check()
 
@@ -247,11 +262,11 @@ def test_the_default_device_does_not_matter() -> None:
 def discarded(strategy: st.SearchStrategy[Any]) -> float:
     """Return the share of test cases that Hypothesis threw away."""
     collected: list[Any] = []
-    with collector.with_value(collected.append):
-        drawn(strategy)
+    with collector.with_value(collected.append):  # type: ignore[arg-type]
+        drawn(strategy, MANY)
     cases = [case["status"] for phases in collected for case in phases["generate-phase"]["test-cases"]]
     assert len(cases) >= 600
-    return sum(status != "valid" for status in cases) / len(cases)
+    return sum(1 for status in cases if status != "valid") / len(cases)
 
 
 @pytest.mark.parametrize("strategy", [tensors(), tensors(dtypes()), tensors(layouts=STRIDED_LAYOUTS)])

@@ -178,7 +178,7 @@ def test_everything_turns_up() -> None:
         *("1 models", "2 models", "by number", "shuffled", "own generator", "noise ", "noise torch", "noise python"),
         *("clip ", "clip norm", "clip value", "accumulate 1", "accumulate 2", "accumulate 3", "saves True"),
         *("saves False", "averaging True", "averaging False", "scaler True", "scaler False", "dense", "sparse"),
-        *("schedule True", "schedule False", "SGD", "AdamW", "LBFGS", "SparseAdam", "Rprop", "Adadelta"),
+        *("schedule True", "schedule False", "SGD", "AdamW", "LBFGS", "SparseAdam", "Rprop", "Muon"),
     }
     assert expected - found.keys() == set()
 
