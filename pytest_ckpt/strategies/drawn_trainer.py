@@ -146,6 +146,8 @@ class DrawnTrainer:
             losses = [self._loss(trained, batch * self.run.accumulate + i) for i in range(self.run.accumulate)]
             for loss in losses:
                 (loss if self.scaler is None else self.scaler.scale(loss)).backward()
+            if trained.needs_closure:
+                _make_contiguous(trained.model)
             return torch.stack([loss.detach() for loss in losses]).sum()
 
         if trained.needs_closure:
@@ -174,3 +176,10 @@ class DrawnTrainer:
             nn.utils.clip_grad_norm_(trained.model.parameters(), _CLIP)
         elif self.run.clip == "value":
             nn.utils.clip_grad_value_(trained.model.parameters(), _CLIP)
+
+
+def _make_contiguous(model: nn.Module) -> None:
+    """Copy the gradients that have other strides: ``torch.optim.LBFGS`` takes a flat view of each."""
+    for parameter in model.parameters():
+        if parameter.grad is not None:
+            parameter.grad = parameter.grad.contiguous()
