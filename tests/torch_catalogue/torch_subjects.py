@@ -130,7 +130,7 @@ def _optimizer_run(configuration: OptimizerConfiguration) -> MakeRun:
         return partial(_sparse_run, configuration)
     if configuration.kwargs.get("differentiable"):
         return partial(_differentiable_run, configuration)
-    if configuration.optimizer_class is torch.optim.Muon:  # for matrices only
+    if configuration.optimizer_class.__name__ == "Muon":  # for matrices only; older ones have no such name
         return optimizer_run(lambda parameters: configuration.make([p for p in parameters if p.ndim == 2]))
     return optimizer_run(configuration.make)
 
