@@ -13,12 +13,14 @@ import torch
 from torch_databases import DatabaseMissing
 from torch_expected import EXPECTED, applies, entry_for, problems
 from torch_in_memory import IN_MEMORY, in_memory
-from torch_round_trips import STEPS, State, round_trips, saved
+from torch_round_trips import STEPS, Found, State, compared, round_trips, saved
 from torch_subjects import TORCH_WARNINGS, Subject, all_subjects
 
+from pytest_ckpt import TrainingRun
 from pytest_ckpt.formats import BUILTIN_FORMATS, get_format
+from pytest_ckpt.runs import LiveRun, build
 from pytest_ckpt.runs.storage import format_storage
-from pytest_ckpt.state import get_random_state, set_random_state
+from pytest_ckpt.state import capture, get_random_state, set_random_state
 
 try:
     SUBJECTS = all_subjects()
@@ -69,6 +71,21 @@ def test_one_of_each_class_comes_back_as_it_was(group: str, tmp_path: Path) -> N
     found = [send(group, SUBJECTS[group][:1], "torch", state, tmp_path) for state in STEPS]
 
     assert "\n".join(problem for _, wrong in found for problem in wrong) == ""
+
+
+@pytest.mark.parametrize("group", [name for name in SUBJECTS if name.startswith("nn.Lazy")])
+def test_a_lazy_module_that_saw_no_input_takes_what_a_trained_one_saved(group: str, tmp_path: Path) -> None:
+    by_name = {subject.name: subject for subject in SUBJECTS[group]}
+    trained = {name: saved(subject, "trained").run.components["model"] for name, subject in by_name.items()}
+    models = {name: model for name, model in trained.items() if f"{name} untouched" in by_name}
+    untouched = {name: build(by_name[f"{name} untouched"].make_run, 3).components["model"] for name in models}
+    storage = format_storage(get_format("torch"))
+
+    storage.save(LiveRun(TrainingRun(components=models)), tmp_path / "lazy.pt")
+    storage.load(LiveRun(TrainingRun(components=untouched)), tmp_path / "lazy.pt")
+
+    assert models
+    assert compared(capture(models, hidden=False), untouched) == Found(status="same")
 
 
 @pytest.mark.thorough
