@@ -81,7 +81,7 @@ def test_every_class_of_torch_is_covered() -> None:
 
     modules = {name.removeprefix("nn.") for name in module_samples()} | set(OTHER_MODULES) | ABSTRACT
     assert set(torch.nn.modules.__all__) - modules == set()
-    assert {name for name in modules if "." not in name and " " not in name} - set(dir(torch.nn)) == set()
-    assert set(SCHEDULERS) == set(torch.optim.lr_scheduler.__all__)
+    assert {name for name in modules if name.isidentifier()} - {"AveragedModel"} - set(dir(torch.nn)) == set()
+    assert set(SCHEDULERS) == set(torch.optim.lr_scheduler.__all__) - {"LRScheduler"}  # the base of the others
     optimizers = {name for name in torch.optim.__all__ if isinstance(getattr(torch.optim, name), type)}
     assert {name.removeprefix("optim.") for name in optimizer_subjects()} == optimizers - {"Optimizer"}

@@ -54,7 +54,6 @@ _cyclic = partial(lr_scheduler.CyclicLR, base_lr=1e-3, max_lr=1e-2, step_size_up
 
 
 SCHEDULERS: Mapping[str, Mapping[str, MakeScheduler]] = {
-    "LRScheduler": {},  # the base of the others
     "LambdaLR": {
         "LambdaLR(lambda)": partial(lr_scheduler.LambdaLR, lr_lambda=lambda epoch: 0.9**epoch),
         "LambdaLR(function)": partial(lr_scheduler.LambdaLR, lr_lambda=decay),

@@ -55,7 +55,7 @@ def read_results(path: Path) -> Results:
 def missing(results: Results, groups: set[str]) -> str:
     """Say why the results are not those of a whole and successful run; empty if they are."""
     if absent := [way for way in (*format_names(), *IN_MEMORY) if results.groups[way] != groups]:
-        return f"not every class went through {', '.join(absent)}"
+        return f"not every class went through {', '.join(absent[:3])}{' and others' if len(absent) > 3 else ''}"
     if not results.checks:
         return "the default checks did not run"
     if any(status != "same" and not because for _, status, because in results.found):
