@@ -5,10 +5,11 @@ ARGS ?=
 INSTALLED := $(VENV)/installed
 PIP_INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help venv demo test lint bench mutation clean
+.PHONY: help venv demo test thorough lint bench mutation clean
 
 help:
 	@echo "make test    run the whole suite     (ARGS='-k resume' is passed on to pytest)"
+	@echo "make thorough  run what takes minutes and 'make test' leaves out, such as all of torch through every format"
 	@echo "make lint    ruff and mypy"
 	@echo "make demo    see the plugin find what a checkpoint forgot"
 	@echo "make bench   compare with the alternatives"
@@ -35,6 +36,11 @@ demo: $(INSTALLED)
 test: $(INSTALLED)
 	$(VENV)/bin/pytest $(ARGS)
 
+# The page of results is written anew only if nothing was left out.
+thorough: $(INSTALLED)
+	$(VENV)/bin/pytest -m thorough --junitxml=.thorough.xml $(ARGS)
+	$(VENV)/bin/python tests/torch_catalogue/write_torch_page.py .thorough.xml docs/torch_catalogue.md
+
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
@@ -54,5 +60,5 @@ mutation: $(INSTALLED)
 	$(MUTMUT) results --all true | sed -n 's/.*pytest_ckpt\.\([a-z]*\)\..*: /\1 /p' | sort | uniq -c
 
 clean:
-	rm -rf $(VENV) .ci/venv .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist mutants
+	rm -rf $(VENV) .ci/venv .hypothesis .mypy_cache .pytest_cache .ruff_cache .thorough.xml build dist mutants
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -58,4 +58,7 @@ def _restore_environment(before: dict[str, str]) -> None:
 
 
 def _restore_cudnn(flags: tuple[bool, bool]) -> None:
-    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = flags
+    cudnn = torch.backends.cudnn
+    # After torch.backends.disable_global_flags() every assignment raises, even one that changes nothing.
+    if (cudnn.deterministic, cudnn.benchmark) != flags:
+        cudnn.deterministic, cudnn.benchmark = flags

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -135,3 +137,16 @@ def test_isolation_nests() -> None:
         assert not compare(state, get_random_state())
         assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == 2
+
+
+def test_flags_that_torch_has_frozen_are_left_alone() -> None:
+    """``torch.testing._internal.common_utils`` freezes them for good in the process that imports it."""
+    script = """
+import torch
+from pytest_ckpt.runs import isolated
+torch.backends.disable_global_flags()
+with isolated():
+    pass
+"""
+
+    subprocess.run([sys.executable, "-c", script], check=True)
