@@ -8,6 +8,7 @@ from hypothesis import event
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 from torch import nn
+from torch.optim import ASGD, NAdam, Optimizer
 
 from pytest_ckpt.strategies.choices import merged, pieces_of
 from pytest_ckpt.strategies.companions import averaging_recipes, scaler_recipes
@@ -15,6 +16,7 @@ from pytest_ckpt.strategies.drawn_run import DrawnRun, Part
 from pytest_ckpt.strategies.module_calls import ModuleRecipe, call
 from pytest_ckpt.strategies.module_recipes import module_recipes
 from pytest_ckpt.strategies.module_shapes import Tokens
+from pytest_ckpt.strategies.optimizer_kinds import optimizer_kinds
 from pytest_ckpt.strategies.optimizer_recipes import OptimizerRecipe, optimizer_recipes
 from pytest_ckpt.strategies.scheduler_recipes import scheduler_recipes
 
@@ -79,11 +81,23 @@ def _training_runs(draw: DrawFn, max_models: int, max_layers: int, max_nesting: 
 
 def _draw_part(draw: DrawFn, models: SearchStrategy[ModuleRecipe], max_steps: int) -> Part:
     scheduled = draw(_BOOLEANS)
+    model = draw(models)
     return Part(
-        model=draw(models),
-        optimizer=draw(optimizer_recipes()),
+        model=model,
+        optimizer=draw(optimizer_recipes(classes=_classes_for(model))),
         scheduler=draw(scheduler_recipes(max_steps=max_steps)) if scheduled else None,
     )
+
+
+def _classes_for(model: ModuleRecipe) -> tuple[type[Optimizer], ...] | None:
+    """Return the optimizers that can be resumed with a model; ``None`` for any.
+
+    Numbers that these two keep as float32 come back in the dtype of the parameter: see
+    ``torch.optim.Optimizer._process_value_according_to_param_policy``.
+    """
+    if "mixed dtype" not in model.kinds:
+        return None
+    return tuple(kind.cls for kind in optimizer_kinds() if kind.cls not in (ASGD, NAdam))
 
 
 _BOOLEANS = st.booleans()

@@ -16,7 +16,7 @@ from hypothesis.database import InMemoryExampleDatabase
 from pytest_ckpt import TrainingRun, check_training_run
 from pytest_ckpt.comparison import compare
 from pytest_ckpt.runs import build, isolated
-from pytest_ckpt.state import capture, get_random_state, seed_everything
+from pytest_ckpt.state import capture, get_random_state
 from pytest_ckpt.strategies import training_runs
 from pytest_ckpt.strategies.drawn_run import DrawnRun
 from pytest_ckpt.strategies.drawn_trainer import DrawnTrainer
