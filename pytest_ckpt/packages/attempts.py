@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -52,19 +53,21 @@ class NotBuilt:
     reason: str
 
 
+_STAGES = (_CONSTRUCTOR, _INPUT, _USE) = ("constructor raises", "no input fits", "cannot be used")
+
+
 @dataclass(kw_only=True, slots=True)
 class _Failure:
     """The error of the attempt that got furthest."""
 
     reason: str = ""
-    depth: int = -1
-    attempts: int = 0
+    reached: tuple[int, int] = (-1, 0)
 
-    def note(self, what: str, error: BaseException) -> None:
-        self.attempts += 1
+    def note(self, stage: str, how: object, error: BaseException) -> None:
         depth = len(traceback.extract_tb(error.__traceback__)) if not isinstance(error, Refused) else 0
-        if depth > self.depth:
-            self.reason, self.depth = f"{what}: {in_a_line(error)}", depth
+        reached = _STAGES.index(stage), depth
+        if reached > self.reached:
+            self.reason, self.reached = f"{stage}: {how}: {in_a_line(error)}", reached
 
 
 def try_class(found: FoundClass) -> Built | NotBuilt:
@@ -76,15 +79,17 @@ def try_class(found: FoundClass) -> Built | NotBuilt:
         with isolated(), guarded(_CLASS_SECONDS):
             for how, make_run in _ATTEMPTS[found.kind](found.cls, failure):
                 try:
-                    with guarded(_ATTEMPT_SECONDS, small=True):
+                    with guarded(_ATTEMPT_SECONDS):
                         _require_use(make_run)
                     return Built(make_run=make_run, how=how)
                 except (Exception, Refused) as error:
-                    failure.note(f"cannot be used: {how}", error)
+                    failure.note(_USE, how, error)
     except NoValue as error:
         return NotBuilt(reason=f"no arguments known: {error}")
     except Refused as error:
         return NotBuilt(reason=f"out of bounds: {in_a_line(error)}")
+    except Exception as error:  # A signature that cannot be read, an annotation that raises.
+        return NotBuilt(reason=f"cannot be tried: {in_a_line(error)}")
     return NotBuilt(reason=failure.reason or "cannot be used: nothing could be tried")
 
 
@@ -112,16 +117,15 @@ def _is_finite(value: Any) -> bool:
 
 def _modules(cls: type[Any], failure: _Failure) -> Iterator[tuple[str, MakeRun]]:
     def failed(recipe: Recipe, error: BaseException) -> None:
-        failure.note(f"constructor raises: {recipe}", error)
+        failure.note(_CONSTRUCTOR, recipe, error)
 
-    for recipe in islice(working_recipes(cls, failed), _MOST_RECIPES):
-        module, given = recipe.made_of()
+    for recipe, (module, given) in islice(working_recipes(cls, failed), _MOST_RECIPES):
         for feed in feeds(module, _widths(module, given)):
             try:
-                with guarded(_ATTEMPT_SECONDS, small=True), torch.no_grad():
+                with guarded(_ATTEMPT_SECONDS), torch.no_grad():
                     call_module(module, feed.make())
             except (Exception, Refused) as error:
-                failure.note(f"no input fits: {recipe}, called with {feed}", error)
+                failure.note(_INPUT, f"{recipe}, called with {feed}", error)
                 continue
             yield f"{recipe}, called with {feed}", run_of(recipe, feed)
 
@@ -166,7 +170,11 @@ _FIRST: dict[str, Callable[[list[torch.nn.Parameter]], Any]] = {
 
 def _schedulers(cls: type[Any], failure: _Failure) -> Iterator[tuple[str, MakeRun]]:
     for recipe in recipes(cls, skip=1):
-        yield f"{recipe} of an AdamW", scheduler_run(lambda optimizer, recipe=recipe: recipe.made_of((optimizer,))[0])
+        yield f"{recipe} of an AdamW", scheduler_run(partial(_schedule, recipe))
+
+
+def _schedule(recipe: Recipe, optimizer: torch.optim.Optimizer) -> Any:
+    return recipe.made_of((optimizer,))[0]
 
 
 _ATTEMPTS = {"module": _modules, "optimizer": _optimizers, "scheduler": _schedulers}

@@ -49,6 +49,10 @@ class Recipe:
         given = {name: value.make() for name, value in self.arguments.items()}
         return self.cls(*first, **given), given
 
+    def make_alone(self) -> Any:
+        """Make the object and nothing else."""
+        return self.made_of()[0]
+
     def __str__(self) -> str:
         words = ", ".join(f"{name}={value.shown}" for name, value in self.arguments.items())
         return f"{self.cls.__name__}({words})"
@@ -87,7 +91,7 @@ def _parts(annotation: Any) -> Iterator[Value]:
         recipe = _first_working(cls)
         if recipe is not None and found < _FEW_PARTS:
             found += 1
-            yield Value(make=lambda recipe=recipe: recipe.made_of()[0], shown=str(recipe))
+            yield Value(make=recipe.make_alone, shown=str(recipe))
 
 
 def _below(cls: type[Any]) -> Iterator[type[Any]]:
@@ -102,7 +106,7 @@ def _first_working(cls: type[Any]) -> Recipe | None:
     if inspect.isabstract(cls):
         return None
     with suppress(NoValue, RecursionError):
-        return next(working_recipes(cls, most=_FEW_CLASSES), None)
+        return next((recipe for recipe, _ in working_recipes(cls, most=_FEW_CLASSES)), None)
     return None
 
 
@@ -111,8 +115,10 @@ def working_recipes(
     failed: Callable[[Recipe, BaseException], None] = lambda recipe, error: None,
     *,
     most: int = _MOST,
-) -> Iterator[Recipe]:
-    """Yield those recipes whose constructor does not raise; where its error names a parameter, that one is given.
+) -> Iterator[tuple[Recipe, tuple[Any, dict[str, Any]]]]:
+    """Yield those recipes whose constructor does not raise, with what they made.
+
+    Where the constructor's error names a parameter, that one is given, too.
 
     Args:
         cls: The class.
@@ -127,12 +133,12 @@ def working_recipes(
             try:
                 with guarded(_SECONDS, small=True):
                     seed_everything(_SEED)
-                    recipe.made_of()
+                    made = recipe.made_of()
             except (Exception, Refused) as error:
                 failed(recipe, error)
                 recipe = _repaired(recipe, error)
             else:
-                yield recipe
+                yield recipe, made
                 break
 
 
@@ -150,10 +156,10 @@ def _varied(cls: type[Any], wanted: Mapping[str, Sequence[Value]]) -> Iterator[R
 
 def _repaired(recipe: Recipe, error: BaseException) -> Recipe | None:
     """Return a recipe with those parameters, too, that an error names, if values for them are known."""
-    if not isinstance(error, TypeError | ValueError | AssertionError):
+    if not isinstance(error, TypeError | ValueError | AssertionError | KeyError):
         return None
     words = set(re.findall(r"\w+", str(error)))
-    missing = "required" in words and isinstance(error, TypeError)
+    missing = isinstance(error, KeyError) or ("required" in words and isinstance(error, TypeError))
     known = {parameter.name: parameter for parameter in _parameters(recipe.cls, inherited=True)}
     names = re.findall(r"'(\w+)'", str(error)) if missing else [name for name in known if name in words]
     added = {}

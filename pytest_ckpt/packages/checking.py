@@ -11,8 +11,8 @@ from pytest_ckpt.packages.attempts import NotBuilt, try_class
 from pytest_ckpt.packages.finding import FoundClass
 from pytest_ckpt.packages.guarding import Refused, guarded, in_a_line
 from pytest_ckpt.reporting import MISMATCH_LIMIT, outcome_lines
-from pytest_ckpt.runs import MakeRun, isolated
 from pytest_ckpt.running import PlannedCheck, run_planned
+from pytest_ckpt.runs import MakeRun, isolated
 
 __all__ = ["Verdict", "VerdictStatus", "check_class"]
 
@@ -69,10 +69,10 @@ def _judged(outcomes: Outcomes) -> tuple[VerdictStatus, str]:
     """Sum the outcomes up: one failure fails, and a pass takes more than checks that had nothing to see."""
     if outcomes.failures:
         return "failed", ""
-    for outcome in outcomes:
-        if outcome.status == "undecidable":
-            return "undecidable", outcome.summary
     by_name = {outcome.check: outcome for outcome in outcomes}
+    undecidable = {name: item.summary for name, item in by_name.items() if item.status == "undecidable"}
+    if undecidable:
+        return "undecidable", undecidable.get("resume_is_exact", next(iter(undecidable.values())))
     telling = [by_name[name] for name in _TELLING if name in by_name] or list(outcomes)
     # Of what has no state, a resumed run says nothing either: it goes on as any other does.
     if telling[0].status == "vacuous":

@@ -28,13 +28,14 @@ def run_of(recipe: Recipe, feed: Feed) -> MakeRun:
         _declare_persistent(module)
         if is_metric(module):
             return _metric_run(module, feed)
-        run = module_run(lambda: module, inputs=feed.make)()
+        run: Any = module_run(lambda: module, inputs=feed.make)()
         parts = _foreign_parts(module, given)
-        return replace(
+        with_parts: TrainingRun = replace(
             run,
-            components={**parts, **run.components},  # type: ignore[dict-item]
-            step=_training(module, run.step, feed, given),
+            components={**parts, **run.components},
+            step=_training(module, run.step, given),
         )
+        return with_parts
 
     return make_run
 
@@ -46,13 +47,12 @@ def is_metric(module: torch.nn.Module) -> bool:
 
 def _metric_run(metric: Any, feed: Feed) -> TrainingRun:
     def step(number: int) -> dict[str, Any]:
-        batch = call_module(metric, inputs_of_step(feed.make, number))
+        # In turn, since they are two ways for the state: a call keeps what it had aside, update() adds to it.
+        batch = call_module(metric.update if number % 2 else metric, inputs_of_step(feed.make, number))
         _declare_persistent(metric)
         return {"batch": batch, "total": metric.compute()}
 
-    return TrainingRun(
-        components={"metric": metric}, step=step, predict=metric.compute, name=type(metric).__qualname__
-    )
+    return TrainingRun(components={"metric": metric}, step=step, predict=metric.compute, name=type(metric).__qualname__)
 
 
 def _declare_persistent(module: Any) -> None:
@@ -67,10 +67,7 @@ def _foreign_parts(module: torch.nn.Module, given: Mapping[str, Any]) -> dict[st
     return {f"{name}_given": part for name, part in parts.items()}
 
 
-def _training(
-    module: Any, step: Callable[[int], Any] | None, feed: Feed, given: Mapping[str, Any]
-) -> Callable[[int], Any]:
-    assert step is not None
+def _training(module: Any, step: Callable[[int], Any], given: Mapping[str, Any]) -> Callable[[int], Any]:
     models = [part for part in given.values() if isinstance(part, torch.nn.Module)]
     update = getattr(module, "update", None) if models else None
     if not callable(update):

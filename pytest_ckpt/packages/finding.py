@@ -105,7 +105,9 @@ def _classes(package: str, modules: dict[str, ModuleType]) -> list[FoundClass]:
 
 def _shortest(cls: type[Any], paths: list[tuple[str, ...]]) -> str:
     """Return the name to call a class by: public if it has such a name, its own, of few parts."""
-    best = min(paths, key=lambda path: (_is_private(path), path[-1] != cls.__name__, len(path), len(".".join(path)), path))
+    best = min(
+        paths, key=lambda path: (_is_private(path), path[-1] != cls.__name__, len(path), len(".".join(path)), path)
+    )
     return ".".join(best)
 
 
@@ -154,4 +156,5 @@ def _left_out(cls: type[Any], paths: list[tuple[str, ...]], kind: Kind) -> str:
 
 def _defines_forward(cls: type[Any]) -> bool:
     # torch gives each module a forward that raises; a class whose __new__ makes another one needs none.
-    return cls.forward is not torch.nn.Module.forward or cls.__new__ is not object.__new__
+    own = [base for base in cls.__mro__ if base not in (object, torch.nn.Module)]
+    return any("forward" in vars(base) or "__new__" in vars(base) for base in own)

@@ -12,7 +12,7 @@ import torch
 
 from pytest_ckpt.packages.values import DIM, Value
 
-__all__ = ["Feed", "called_with", "feeds"]
+__all__ = ["Feed", "feeds"]
 
 _LENGTH = 6
 _FEW = 3
@@ -105,10 +105,10 @@ def feeds(module: torch.nn.Module, widths: Sequence[int]) -> Iterator[Feed]:
         module: The module; nothing is called.
         widths: Sizes that it was built with.
     """
-    parameters = called_with(module)
-    by_name = all(parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY) for parameter in parameters)
-    for values in _joint(module, parameters, widths):
-        yield Feed(values=values, by_name=by_name)
+    for parameters in _called_with(module):
+        by_name = all(p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) for p in parameters)
+        for values in _joint(module, parameters, widths):
+            yield Feed(values=values, by_name=by_name)
 
 
 def _joint(
@@ -128,15 +128,19 @@ def _joint(
             yield {names[0]: anchor, **{name: values[min(place, len(values) - 1)] for name, values in rest}}
 
 
-def called_with(module: torch.nn.Module) -> list[inspect.Parameter]:
-    """Return what a call of a module has to be given; a metric's ``forward`` passes all on to ``update``."""
+def _called_with(module: torch.nn.Module) -> Iterator[list[inspect.Parameter]]:
+    """Yield what a call of a module has to be given; a metric's ``forward`` passes all on to ``update``.
+
+    Labels come first where there can be some: that they are optional says that they may be made elsewhere.
+    """
     parameters = _parameters(module.forward)
     if all(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters):
         parameters = next(_named_by_others(module), parameters)
     required = [p for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    if required:
-        return required
-    return [p for p in parameters if p.kind is not p.VAR_KEYWORD][:1]
+    labels = [p for p in parameters[1:2] if p.default is None and re.search(_SECOND, p.name.lower())]
+    if labels and len(required) == 1:
+        yield [*required, *labels]
+    yield required or [p for p in parameters if p.kind is not p.VAR_KEYWORD][:1]
 
 
 def _named_by_others(module: torch.nn.Module) -> Iterator[list[inspect.Parameter]]:

@@ -6,7 +6,8 @@ import enum
 import inspect
 import re
 import types
-from collections.abc import Callable
+import typing
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -46,7 +47,7 @@ def _linear() -> torch.nn.Module:
 _MODEL = Value(make=_linear, shown=f"Linear({DIM}, {DIM})")
 _MODELS = Value(make=lambda: [_linear(), _linear()], shown=f"[Linear({DIM}, {DIM}), Linear({DIM}, {DIM})]")
 _ACTIVATION = Value(make=torch.nn.ReLU, shown="ReLU()")
-_DECAY = Value(make=lambda: (lambda step: 1.0 / (1.0 + step)), shown="lambda step: 1 / (1 + step)")
+_DECAY = Value(make=lambda: lambda step: 1.0 / (1.0 + step), shown="lambda step: 1 / (1 + step)")
 
 
 def _plain(*values: Any) -> tuple[Value, ...]:
@@ -61,10 +62,14 @@ _BY_NAME: tuple[tuple[str, tuple[Value, ...]], ...] = tuple(
         (r"^(fns|nets|models|modules|layers_list|branches)$", (_MODELS,)),
         (r"^(base_)?optimizer(_cls|_class|_type)?$", (torch.optim.SGD,)),
         (r"lambda|_fn$|_func$|^fn$|^func$", (_MODEL, _DECAY)),
-        (r"^(?!dim_|d_|num_|n_|max_)(.*_)?(model|net|network|module|backbone|encoder|decoder|layer|branch|transformer|block)$", (_MODEL,)),
+        (
+            r"^(?!dim_|d_|num_|n_|max_)(.*_)?(model|net|network|module|backbone|encoder|decoder|layer|branch|transformer|block)$",
+            (_MODEL,),
+        ),
         (r"^(act|activation|nonlinearity|act_layer)$", (_ACTIVATION, torch.nn.ReLU, "relu")),
         (r"^norm(_layer)?$", (torch.nn.LayerNorm,)),
         (r"(^|_)(ind(ex)?|id|idx|layer_num)$", (0, 1)),
+        (r"num_(classes|labels|outputs|groups|tasks)|n_class|^classes$|nb_classes", (_CLASSES, 2)),
         # Attention
         (r"dim_?heads?$|head_dim$|heads?_dim$|d_head|dim_(key|value)$|d_[kv]$", (4,)),
         (r"heads?$", (2, 1)),
@@ -79,7 +84,6 @@ _BY_NAME: tuple[tuple[str, tuple[Value, ...]], ...] = tuple(
         (r"codebook_size|num_codes|num_embeddings|vocab|num_tokens|n_vocab|num_bins|^n_e$|entry", (_TOKENS, 64)),
         (r"codebook_dim", (DIM,)),
         (r"^levels$", ([8, 5, 5],)),
-        (r"num_(classes|labels|outputs|groups|tasks)|n_class|^classes$|nb_classes", (_CLASSES, 2)),
         (r"num_quantizers|num_codebooks|num_experts|num_(streams|residual)|num_", (2, 4)),
         # Widths and depths
         (r"depth|(num|n)_?layers?|num_blocks|n_blocks|layers$", (1, 2)),
@@ -131,15 +135,16 @@ def _by_annotation(annotation: Any) -> tuple[Value, ...]:
         return _plain(*annotation)
     if isinstance(annotation, type) and issubclass(annotation, torch.nn.Module):
         return (_MODEL,) if annotation is torch.nn.Module else ()
+    if origin in (list, Sequence) and torch.nn.Module in arguments:
+        return (_MODELS,)
     if origin in (list, tuple) and arguments and arguments[0] in (int, float):
         number = DIM if arguments[0] is int else 0.5
         return _plain([number, number]) if origin is list else _plain((number, number))
-    if annotation is Callable or origin in (Callable, _ABC_CALLABLE):
+    if annotation in (Callable, typing.Callable) or origin is Callable:
         return (_MODEL, _DECAY)
     return _TYPES.get(annotation, ()) if isinstance(annotation, type) else ()
 
 
-_ABC_CALLABLE = get_origin(Callable[[], Any])
 _TYPES: dict[type, tuple[Value, ...]] = {
     bool: _plain(False, True),
     int: _plain(2, DIM, 1),

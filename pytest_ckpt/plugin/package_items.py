@@ -40,7 +40,12 @@ class PackageCollector(pytest.Collector):
         """Import the package with all that is in it, and yield one item per class and per unreadable module."""
         from pytest_ckpt.packages import survey
 
-        found = survey(self.name)
+        try:
+            found = survey(self.name)
+        except ModuleNotFoundError as error:
+            if error.name is None or not f"{self.name}.".startswith(f"{error.name}."):
+                raise  # the package is there, and misses another one
+            raise self.CollectError(_absent(self.name)) from None
         for module, reason in found.unread.items():
             yield ClassItem.from_parent(self, name=module, found=None, reason=reason)
         for item in found.classes:
@@ -108,6 +113,8 @@ def pytest_configure(config: pytest.Config) -> None:
     directory = str(config.invocation_params.dir)
     if directory not in sys.path:
         sys.path.insert(0, directory)  # as python -m does
+    if hasattr(config, "workerinput"):
+        return  # The controller of xdist has looked; a worker that refuses would be started again.
     try:
         for name in config.stash[PACKAGES]:
             _require_installed(name)
@@ -117,16 +124,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _require_installed(name: str) -> None:
-    parent = name.rpartition(".")[0]
-    try:
-        if (not parent or find_spec(parent) is not None) and find_spec(name) is not None:
-            return
-    except (ImportError, ValueError):
-        pass  # no such parent, or no name of a package at all
-    known = [module.name for module in pkgutil.iter_modules()]
-    close = get_close_matches(name.replace("-", "_"), known, n=1)
-    hint = f"Did you mean {close[0]!r}? " if close else ""
-    raise UsageError(f"--ckpt-package={name}: no package of that name can be imported. {hint}Install it first.")
+    if find_spec(name.partition(".")[0]) is None:
+        raise UsageError(_absent(name))
+
+
+def _absent(name: str) -> str:
+    close = get_close_matches(name.replace("-", "_"), [module.name for module in pkgutil.iter_modules()], n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return f"--ckpt-package={name}: no package of that name can be imported.{hint} Install it first."
 
 
 @pytest.hookimpl(wrapper=True)

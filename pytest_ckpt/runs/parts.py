@@ -169,7 +169,7 @@ def inputs_of_step(inputs: Any, number: int) -> Any:
         set_random_state(before)
 
 
-def call_module(module: torch.nn.Module, inputs: Any) -> Any:
+def call_module(module: Callable[..., Any], inputs: Any) -> Any:
     """Call a module with what :func:`inputs_of_step` returned."""
     if isinstance(inputs, Mapping):
         return module(**inputs)
