@@ -21,8 +21,8 @@ from pytest_ckpt.runs.parts import call_module, training_with
 
 __all__ = ["Built", "NotBuilt", "try_class"]
 
-_CLASS_SECONDS = 30
-_ATTEMPT_SECONDS = 5
+_CLASS_SECONDS = 60
+_ATTEMPT_SECONDS = 10
 _SEED = 20_260_102
 _PROBE_STEPS = 6  # as many as the checks train, unless they are asked for more: the inputs are the same
 _MOST_RECIPES = 6

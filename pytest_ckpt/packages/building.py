@@ -23,7 +23,7 @@ _MOST = 24
 _FEW_CLASSES = 4
 _FEW_PARTS = 3
 _MOST_REPAIRS = 4
-_SECONDS = 5
+_SECONDS = 10
 _SEED = 20_260_102
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_ONLY)
 

@@ -18,7 +18,7 @@ __all__ = ["Verdict", "VerdictStatus", "check_class"]
 
 VerdictStatus: TypeAlias = Literal["passed", "failed", "vacuous", "undecidable", "not built"]
 
-_SECONDS = 60
+_SECONDS = 120
 _NO_VERDICT = Outcomes(items=())
 _TELLING = ("state_is_restored", "resume_is_exact")
 _NOTHING_TO_LOSE = "neither training nor another seed changes any state of it, so none could be lost"

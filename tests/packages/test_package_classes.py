@@ -1,11 +1,15 @@
 """Classes that are built, or not, and what the checks say of them: faults are found, correct code is not accused."""
 
+# Longer than 250 lines because most of it are the classes, each read next to what is said of it.
+
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
+from package_writing import MakePackage, package_maker
 
 from pytest_ckpt.packages import Verdict, check_class, survey
 from pytest_ckpt.running import plan_checks
@@ -14,7 +18,13 @@ Check = Callable[..., Verdict]
 
 
 @pytest.fixture
-def check(make_package: Callable[..., str]) -> Check:
+def make_package(tmp_path: Path) -> Iterator[MakePackage]:
+    with package_maker(tmp_path) as make:
+        yield make
+
+
+@pytest.fixture
+def check(make_package: MakePackage) -> Check:
     """Write a package and check its only class, or that of a name."""
 
     def check(source: str, name: str = "") -> Verdict:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from package_writing import MakePackage, package_maker
 
 from pytest_ckpt.packages import Survey, survey
+
+
+@pytest.fixture
+def make_package(tmp_path: Path) -> Iterator[MakePackage]:
+    with package_maker(tmp_path) as make:
+        yield make
+
 
 MODULE = """
     import torch
@@ -26,7 +35,7 @@ def left_out(found: Survey) -> dict[str, str]:
     return {item.name: item.left_out for item in found.classes if item.left_out}
 
 
-def test_modules_optimizers_and_schedulers_are_found_and_told_apart(make_package: Callable[..., str]) -> None:
+def test_modules_optimizers_and_schedulers_are_found_and_told_apart(make_package: MakePackage) -> None:
     package = make_package("""
         import torch
 
@@ -69,11 +78,11 @@ def test_modules_optimizers_and_schedulers_are_found_and_told_apart(make_package
     }
 
 
-def test_what_is_imported_from_torch_is_not_the_packages_own(make_package: Callable[..., str]) -> None:
+def test_what_is_imported_from_torch_is_not_the_packages_own(make_package: MakePackage) -> None:
     assert list(names(survey(make_package(MODULE)))) == ["Layer"]
 
 
-def test_a_class_is_found_once_under_its_shortest_public_name(make_package: Callable[..., str]) -> None:
+def test_a_class_is_found_once_under_its_shortest_public_name(make_package: MakePackage) -> None:
     package = make_package(
         "from made_up.parts import Layer as Alias\nfrom made_up.parts.layers import Layer",
         parts__in____init__="from made_up.parts.layers import Layer, Deep",
@@ -83,7 +92,7 @@ def test_a_class_is_found_once_under_its_shortest_public_name(make_package: Call
     assert list(names(survey(package))) == ["Layer", "parts.Deep"]
 
 
-def test_a_public_name_counts_though_the_file_is_private(make_package: Callable[..., str]) -> None:
+def test_a_public_name_counts_though_the_file_is_private(make_package: MakePackage) -> None:
     package = make_package("from made_up._core import Layer", _core=MODULE + "\n    class Inner(Layer):\n        pass")
 
     found = survey(package)
@@ -92,7 +101,7 @@ def test_a_public_name_counts_though_the_file_is_private(make_package: Callable[
     assert left_out(found) == {"_core.Inner": "private"}
 
 
-def test_private_and_abstract_classes_are_left_out_with_the_reason(make_package: Callable[..., str]) -> None:
+def test_private_and_abstract_classes_are_left_out_with_the_reason(make_package: MakePackage) -> None:
     package = make_package("""
         import abc
         import torch
@@ -134,7 +143,7 @@ def test_private_and_abstract_classes_are_left_out_with_the_reason(make_package:
     ],
 )
 def test_a_module_that_cannot_be_imported_is_reported_and_no_error(
-    make_package: Callable[..., str], source: str, reason: str
+    make_package: MakePackage, source: str, reason: str
 ) -> None:
     found = survey(make_package("", layers=MODULE, broken=source))
 
@@ -142,7 +151,7 @@ def test_a_module_that_cannot_be_imported_is_reported_and_no_error(
     assert found.unread == {"broken": f"cannot be imported: {reason}"}
 
 
-def test_importing_leaves_no_trace(make_package: Callable[..., str]) -> None:
+def test_importing_leaves_no_trace(make_package: MakePackage) -> None:
     import torch
 
     survey(make_package("import torch; torch.set_default_dtype(torch.float64); torch.manual_seed(0)"))
@@ -150,18 +159,18 @@ def test_importing_leaves_no_trace(make_package: Callable[..., str]) -> None:
     assert torch.get_default_dtype() is torch.float32
 
 
-def test_tests_and_main_are_not_imported(make_package: Callable[..., str]) -> None:
+def test_tests_and_main_are_not_imported(make_package: MakePackage) -> None:
     package = make_package("", __main__="1 / 0", conftest="1 / 0", test_it="1 / 0", tests__in____init__="1 / 0")
 
     assert survey(package) == Survey(classes=(), unread={})
 
 
-def test_a_part_of_a_package_can_be_asked_for(make_package: Callable[..., str]) -> None:
+def test_a_part_of_a_package_can_be_asked_for(make_package: MakePackage) -> None:
     make_package(MODULE, parts__in____init__="", parts__in__layers=MODULE.replace("Layer", "Part"))
 
     assert list(names(survey("made_up.parts"))) == ["layers.Part"]
 
 
-def test_what_the_package_itself_raises_is_raised(make_package: Callable[..., str]) -> None:
+def test_what_the_package_itself_raises_is_raised(make_package: MakePackage) -> None:
     with pytest.raises(ZeroDivisionError):
         survey(make_package("1 / 0"))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
-from pathlib import Path
 
 import pytest
+from package_writing import MakePackage, package_maker
 
 import pytest_ckpt.packages  # noqa: F401  What is imported here, no inner run imports again.
 
@@ -54,13 +54,13 @@ class Odd(Good):
 
 
 @pytest.fixture
-def directory(pytester: pytest.Pytester) -> Path:
-    """The working directory, which a worker of xdist knows as well."""
-    return pytester.path
+def make_package(pytester: pytest.Pytester) -> Iterator[MakePackage]:
+    with package_maker(pytester.path) as make:  # the working directory, which a worker of xdist knows as well
+        yield make
 
 
 @pytest.fixture
-def run(pytester: pytest.Pytester, make_package: Callable[..., str]) -> Callable[..., pytest.RunResult]:
+def run(pytester: pytest.Pytester, make_package: MakePackage) -> Callable[..., pytest.RunResult]:
     make_package(SOURCE, broken="import no_such_package")
     return lambda *arguments: pytester.runpytest(*_OPTIONS, *arguments)
 
@@ -180,7 +180,7 @@ def test_wrong_name_of_a_check_is_a_usage_error(run: Callable[..., pytest.RunRes
 
 
 def test_a_package_that_cannot_be_imported_shows_its_own_error(
-    pytester: pytest.Pytester, make_package: Callable[..., str]
+    pytester: pytest.Pytester, make_package: MakePackage
 ) -> None:
     make_package("import no_such_package")
 
