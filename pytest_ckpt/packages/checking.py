@@ -18,7 +18,10 @@ __all__ = ["Verdict", "VerdictStatus", "check_class"]
 
 VerdictStatus: TypeAlias = Literal["passed", "failed", "vacuous", "undecidable", "not built"]
 
+Plan: TypeAlias = Callable[[MakeRun, str | None], Sequence[PlannedCheck]]
+
 _SECONDS = 120
+_KEEPS_ALL = "torch-full"
 _NO_VERDICT = Outcomes(items=())
 _TELLING = ("state_is_restored", "resume_is_exact")
 _NOTHING_TO_LOSE = "neither training nor another seed changes any state of it, so none could be lost"
@@ -46,29 +49,38 @@ class Verdict:
         return "\n\n".join([f"Built as {self.how}.", *texts])
 
 
-def check_class(found: FoundClass, plan: Callable[[MakeRun], Sequence[PlannedCheck]]) -> Verdict:
+def check_class(found: FoundClass, plan: Plan) -> Verdict:
     """Build a class and check it; what cannot be built or brought to an end is no failure of the class.
 
     Args:
         found: The class.
-        plan: Returns the checks of a run.
+        plan: Returns the checks of a run in the formats that are asked for or, where none are, in the given one.
     """
     built = try_class(found)
     if isinstance(built, NotBuilt):
         return Verdict(status="not built", reason=built.reason)
     try:
         with isolated(), guarded(_SECONDS):
-            outcomes = run_planned(plan(built.make_run))
+            outcomes = run_planned(plan(built.make_run, None))
+            if _is_refused(outcomes):
+                # A pickled class in the state is for the user to judge; that it is kept can be seen all the same.
+                outcomes = run_planned(plan(built.make_run, _KEEPS_ALL))
     except (Exception, Refused) as error:
         return Verdict(status="not built", reason=f"cannot be checked: {built.how}: {in_a_line(error)}")
     status, reason = _judged(outcomes)
     return Verdict(status=status, reason=reason, how=built.how, outcomes=outcomes)
 
 
+def _is_refused(outcomes: Outcomes) -> bool:
+    return len(outcomes) > 0 and all(outcome.status == "skipped" for outcome in outcomes)
+
+
 def _judged(outcomes: Outcomes) -> tuple[VerdictStatus, str]:
     """Sum the outcomes up: one failure fails, and a pass takes more than checks that had nothing to see."""
     if outcomes.failures:
         return "failed", ""
+    if _is_refused(outcomes):
+        return "not built", f"cannot be kept: {outcomes.items[0].summary}"
     by_name = {outcome.check: outcome for outcome in outcomes}
     undecidable = {name: item.summary for name, item in by_name.items() if item.status == "undecidable"}
     if undecidable:

@@ -101,12 +101,13 @@ class ClassItem(pytest.Item):
             return self.path, None, headline
 
 
-def _planned(config: pytest.Config, make_run: Any) -> list[PlannedCheck]:
+def _planned(config: pytest.Config, make_run: Any, format: str | None = None) -> list[PlannedCheck]:
     from pytest_ckpt.plugin.check_tables import per_check
     from pytest_ckpt.running import plan_checks
 
     settings = config.stash.get(FROM_CONFIG, Settings())
-    return plan_checks(make_run, **settings.given(), per_check=per_check(config, settings))
+    default = {} if format is None else {"formats": (format,)}
+    return plan_checks(make_run, **{**default, **settings.given()}, per_check=per_check(config, settings))
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -27,10 +26,10 @@ def make_package(tmp_path: Path) -> Iterator[MakePackage]:
 def check(make_package: MakePackage) -> Check:
     """Write a package and check its only class, or that of a name."""
 
-    def check(source: str, name: str = "") -> Verdict:
+    def check(source: str, name: str = "", formats: str | None = None) -> Verdict:
         found = [item for item in survey(make_package("import torch\n" + source)).classes if name in ("", item.name)]
         assert len(found) == 1
-        return check_class(found[0], partial(plan_checks, steps=3))
+        return check_class(found[0], lambda run, format: plan_checks(run, steps=3, formats=formats or format))
 
     return check
 
@@ -300,6 +299,22 @@ class Lazy(torch.nn.Module):
 """,
         "metric.ready",
     ),
+    "an average's count of updates": (
+        """
+import copy
+class WarmAverage(torch.nn.Module):
+    def __init__(self, model):
+        super().__init__()
+        self.online, self.average, self.updates = model, copy.deepcopy(model).requires_grad_(False), 0
+    def update(self):
+        self.updates += 1
+        for mean, now in zip(self.average.parameters(), self.online.parameters()):
+            mean.data.lerp_(now.data, 1 / (1 + self.updates))
+    def forward(self, x):
+        return self.average(x)
+""",
+        "model.updates",
+    ),
     "a counter on an optimizer": (
         """
 class Decaying(torch.optim.Optimizer):
@@ -410,6 +425,35 @@ def test_checks_that_never_end_are_stopped(check: Check, monkeypatch: pytest.Mon
 
     assert verdict.status == "not built"
     assert verdict.reason.endswith("it took longer than 0.05 s")
+
+
+QUEUE = """
+from collections import deque
+class Delayed(torch.optim.Optimizer):
+    def __init__(self, params, lr=0.1):
+        super().__init__(params, {"lr": lr})
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for p in group["params"]:
+                queue = self.state[p].setdefault("queue", deque([torch.zeros_like(p)]))
+                queue.append(p.grad.clone())
+                p.sub_(queue.popleft(), alpha=group["lr"])
+"""
+
+
+def test_what_only_a_full_pickle_keeps_is_checked_with_one(check: Check) -> None:
+    verdict = check(QUEUE)
+
+    assert verdict.status == "passed"
+    assert {outcome.format for outcome in verdict.outcomes} == {"torch-full"}
+
+
+def test_a_format_that_was_asked_for_and_refuses_is_the_reason(check: Check) -> None:
+    verdict = check(QUEUE, formats="torch")
+
+    assert verdict.status == "not built"
+    assert verdict.reason.startswith("cannot be kept: weights_only loading refuses collections.deque at ")
 
 
 STATELESS = "class Double(torch.nn.Module):\n    def forward(self, x): return 2 * x"
