@@ -86,12 +86,9 @@ def _parts(annotation: Any) -> Iterator[Value]:
         return
     if annotation is torch.nn.Module:
         return
-    found = 0
-    for cls in (annotation, *sorted(_below(annotation), key=lambda cls: len(_required(cls)))):
-        recipe = _first_working(cls)
-        if recipe is not None and found < _FEW_PARTS:
-            found += 1
-            yield Value(make=recipe.make_alone, shown=str(recipe))
+    classes = (annotation, *sorted(_below(annotation), key=lambda cls: len(_required(cls))))
+    for recipe in islice(filter(None, map(_first_working, classes)), _FEW_PARTS):
+        yield Value(make=recipe.make_alone, shown=str(recipe))
 
 
 def _below(cls: type[Any]) -> Iterator[type[Any]]:

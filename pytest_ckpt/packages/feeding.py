@@ -57,8 +57,9 @@ def _metric_run(metric: Any, feed: Feed) -> TrainingRun:
 
 def _declare_persistent(module: Any) -> None:
     """Ask for the state to be in the state dict: torchmetrics leaves it out otherwise, and says so."""
-    if callable(persistent := getattr(module, "persistent", None)):
-        persistent(True)
+    for part in module.modules():  # A wrapper around a metric does not pass it on.
+        if callable(persistent := getattr(part, "persistent", None)):
+            persistent(True)
 
 
 def _foreign_parts(module: torch.nn.Module, given: Mapping[str, Any]) -> dict[str, torch.nn.Module]:

@@ -27,7 +27,11 @@ def check(make_package: MakePackage) -> Check:
     """Write a package and check its only class, or that of a name."""
 
     def check(source: str, name: str = "", formats: str | None = None) -> Verdict:
-        found = [item for item in survey(make_package("import torch\n" + source)).classes if name in ("", item.name)]
+        found = [
+            item
+            for item in survey(make_package("import torch\n" + source)).classes
+            if name == item.name or not (name or item.left_out)
+        ]
         assert len(found) == 1
         return check_class(found[0], lambda run, format: plan_checks(run, steps=3, formats=formats or format))
 
@@ -137,6 +141,39 @@ class Metric(torch.nn.Module):
     def forward(self, *args, **kwargs):
         self.update(*args, **kwargs)
         return self.compute()
+""",
+    "a metric around one whose state is asked for": """
+class _Metric(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.kept = False
+        self.register_buffer("total", torch.zeros(()), persistent=False)
+    def persistent(self, mode=False):
+        self.kept = mode
+        if mode:
+            self._non_persistent_buffers_set.discard("total")
+    def update(self, preds, target):
+        assert target.dtype == torch.int64
+        self.total += (preds.round() == target).float().sum()
+    def compute(self):
+        return self.total.clone()
+    def reset(self):
+        self.total.zero_()
+    def forward(self, *args, **kwargs):
+        self.update(*args, **kwargs)
+        return self.compute()
+class Around(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = _Metric()
+    def update(self, preds, target):
+        self.inner.update(preds, target)
+    def compute(self):
+        return self.inner.compute()
+    def reset(self):
+        self.inner.reset()
+    def forward(self, preds, target):
+        return self.inner(preds, target)
 """,
     "an optimizer with state": """
 class Momentum(torch.optim.Optimizer):
