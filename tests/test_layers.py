@@ -44,6 +44,7 @@ LAYERS = {
     "expectations": 7,
     "golden": 7,
     "strategies": 7,
+    "packages": 8,
     "reporting": 8,
     "running": 8,
     "subjects": 8,

@@ -1,7 +1,8 @@
 """What pytest loads. Hooks only translate; the work happens elsewhere.
 
 Each module is a plugin of its own: ``-p no:pytest_ckpt.plugin.terminal`` switches just that one off.
-Every module costs each start of pytest some time, so ``zero_code`` and ``sharing`` come when they are needed.
+Every module costs each start of pytest some time, so ``zero_code``, ``package_items`` and ``sharing`` come
+when they are needed.
 """
 
 from __future__ import annotations

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_ckpt.errors import UsageError
-from pytest_ckpt.plugin.stash import FROM_CONFIG, RUNS
+from pytest_ckpt.plugin.stash import FROM_CONFIG, PACKAGES, RUNS
 
 if TYPE_CHECKING:
     from pytest_ckpt.plugin.settings import Settings
 
 _OPTIONS = {
     "run": ("MODULE:FACTORY", "check the training run that a factory makes, without a test file"),
+    "package": ("NAME", "check the module, optimizer and scheduler classes of an installed package"),
     "format": ("NAME", "save and load in this format; 'own' is the run's own save and load"),
     "select": ("NAME", "run these checks: names, groups, globs, 'default' or 'all'"),
     "steps": ("N", "training steps of the uninterrupted run"),
@@ -66,6 +67,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[RUNS] = tuple(dict.fromkeys(_asked_for(config, "run", split=False)))
     if config.stash[RUNS]:
         config.pluginmanager.import_plugin("pytest_ckpt.plugin.zero_code")
+    config.stash[PACKAGES] = tuple(dict.fromkeys(_asked_for(config, "package")))
+    if config.stash[PACKAGES]:
+        config.pluginmanager.import_plugin("pytest_ckpt.plugin.package_items")
 
 
 def _ini_name(name: str) -> str:

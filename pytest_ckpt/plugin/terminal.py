@@ -9,7 +9,7 @@ from typing import TypeAlias
 import pytest
 
 from pytest_ckpt.plugin.recording import CHECK, STATUS, SUMMARY
-from pytest_ckpt.plugin.stash import FROM_CONFIG, RUNS
+from pytest_ckpt.plugin.stash import FROM_CONFIG, PACKAGES, RUNS
 
 _Found: TypeAlias = tuple[str, str, str, str]
 _FAILED = ("fail", "unexpected pass")
@@ -19,7 +19,8 @@ _FAULTS = {"pass": "seen", "skipped": "not applicable", "undecidable": "not judg
 
 def pytest_report_header(config: pytest.Config) -> str | None:
     settings = config.stash.get(FROM_CONFIG, None)
-    facts = {"run": config.stash.get(RUNS, ()), **(settings.given() if settings is not None else {})}
+    asked = {"run": config.stash.get(RUNS, ()), "package": config.stash.get(PACKAGES, ())}
+    facts = {**asked, **(settings.given() if settings is not None else {})}
     words = [f"{name} {_listed(value)}" for name, value in facts.items() if value != ()]
     return f"pytest-ckpt: {'; '.join(words)}" if words else None
 

@@ -13,7 +13,7 @@ from pytest_ckpt.errors import UsageError
 from pytest_ckpt.runs.training_run import MakeRun, TrainingRun
 from pytest_ckpt.state.random_state import get_random_state, seed_everything, set_random_state
 
-__all__ = ["module_run", "optimizer_run", "scheduler_run"]
+__all__ = ["call_module", "inputs_of_step", "module_run", "optimizer_run", "scheduler_run", "training_with"]
 
 _DATA_SEED = 1234
 
@@ -33,7 +33,7 @@ def module_run(make_module: Callable[[], torch.nn.Module], *, inputs: Any) -> Ma
         if not isinstance(module, torch.nn.Module):
             raise UsageError(f"module_run() got a factory of {type(module).__qualname__}, not of a module.")
         if any(is_lazy(tensor) for tensor in (*module.parameters(), *module.buffers())):
-            _call(module, _inputs_of_step(inputs, -1))
+            call_module(module, inputs_of_step(inputs, -1))
         parameters = [p for p in module.parameters() if p.requires_grad]
         components: dict[str, Any] = {"model": module}
         optimizer = torch.optim.AdamW(parameters, lr=1e-2) if parameters else None
@@ -42,14 +42,14 @@ def module_run(make_module: Callable[[], torch.nn.Module], *, inputs: Any) -> Ma
 
         def step(number: int) -> torch.Tensor:
             module.train()
-            loss = _loss_of(_call(module, _inputs_of_step(inputs, number)))
+            loss = _loss_of(call_module(module, inputs_of_step(inputs, number)))
             _optimize(optimizer, loss)
             return loss
 
         return TrainingRun(
             components=components,
             step=step,
-            predict=lambda: _call(module, _inputs_of_step(inputs, -1)),
+            predict=lambda: call_module(module, inputs_of_step(inputs, -1)),
             name=type(module).__qualname__,
         )
 
@@ -63,20 +63,33 @@ def optimizer_run(make_optimizer: Callable[[list[torch.nn.Parameter]], Any]) -> 
         make_optimizer: Makes the optimizer from a list of parameters. Its ``step`` gets a closure where it
             cannot be called without one, as that of ``torch.optim.LBFGS``.
     """
+    return training_with(make_optimizer)
+
+
+def training_with(
+    make_optimizer: Callable[[list[torch.nn.Parameter]], Any], *, closure: bool = False, create_graph: bool = False
+) -> MakeRun:
+    """Return the run of :func:`optimizer_run` for an optimizer that says more of how it is to be used.
+
+    Args:
+        make_optimizer: Makes the optimizer from a list of parameters.
+        closure: Whether ``step`` gets a closure although it can be called without one.
+        create_graph: Whether the gradients are to be differentiated again, as methods of second order ask for.
+    """
 
     def make_run() -> TrainingRun:
         model = _small_network()
         optimizer = make_optimizer(list(model.parameters()))
 
         def step(number: int) -> torch.Tensor:
-            def closure() -> torch.Tensor:
+            def evaluate() -> torch.Tensor:
                 optimizer.zero_grad()
                 loss = _loss_of(model(_batch(number)))
-                loss.backward()
+                loss.backward(create_graph=create_graph)
                 return loss
 
-            loss = closure()
-            optimizer.step(closure) if _needs_argument(optimizer.step) else optimizer.step()
+            loss = evaluate()
+            optimizer.step(evaluate) if closure or _needs_argument(optimizer.step) else optimizer.step()
             return loss
 
         return TrainingRun(
@@ -143,7 +156,8 @@ def _needs_argument(function: Callable[..., Any]) -> bool:
     return False
 
 
-def _inputs_of_step(inputs: Any, number: int) -> Any:
+def inputs_of_step(inputs: Any, number: int) -> Any:
+    """Return the inputs of one step: what :func:`module_run` was given, or what that makes under the step's seed."""
     if not callable(inputs) or isinstance(inputs, torch.Tensor):
         return inputs
     # The module may draw from the global generators; its inputs must not depend on that.
@@ -155,7 +169,8 @@ def _inputs_of_step(inputs: Any, number: int) -> Any:
         set_random_state(before)
 
 
-def _call(module: torch.nn.Module, inputs: Any) -> Any:
+def call_module(module: Callable[..., Any], inputs: Any) -> Any:
+    """Call a module with what :func:`inputs_of_step` returned."""
     if isinstance(inputs, Mapping):
         return module(**inputs)
     return module(*inputs) if isinstance(inputs, tuple) else module(inputs)
