@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -14,6 +14,7 @@ from pytest_ckpt.comparison import Mismatch, compare
 from pytest_ckpt.runs import LiveRun, build
 from pytest_ckpt.runs.background import BackgroundSaves
 from pytest_ckpt.runs.distinct import require_distinct_runs
+from pytest_ckpt.runs.following import follow_replaced
 from pytest_ckpt.spine import load_into, without_noted
 from pytest_ckpt.state import StateTree, capture
 from pytest_ckpt.state.naming import is_optimizer_like
@@ -33,7 +34,7 @@ from pytest_ckpt.strategies.events import (
     Train,
     moments,
 )
-from pytest_ckpt.strategies.finding import Finding, Kind
+from pytest_ckpt.strategies.finding import Finding, Kind, outline
 from pytest_ckpt.strategies.histories import Histories, perform
 from pytest_ckpt.trips import (
     FIRST_SEED,
@@ -137,6 +138,7 @@ class Execution:
         self.checkpoints: list[_Checkpoint] = []
         self.origin: _Checkpoint | None = None
         self.trained_since = False
+        self.have_loaded: list[LiveRun] = []
         self.processes = 0
         self.lineage: Lineage = ()
         self.exact = True
@@ -225,9 +227,23 @@ class Execution:
 
     def _load_into_run(self, checkpoint: _Checkpoint) -> StateTree:
         self.origin = checkpoint
-        loaded = load_into(self.plan, self.run, checkpoint.saved, checkpoint.steps)
+        saved = checkpoint.saved
+        self.have_loaded.append(self.run)
+        if self.manner.closely and any(saved.run is run for run in self.have_loaded):
+            saved = replace(saved, run=self._untouched_run())
+        loaded = load_into(self.plan, self.run, saved, checkpoint.steps)
+        # What a load has put in place of a part may hold the same as that part did.
+        if self.manner.closely and follow_replaced(self.run, saved.run):
+            loaded = capture(self.run.components, hidden=False)
         self.lineage = checkpoint.lineage
         return loaded
+
+    def _untouched_run(self) -> LiveRun:
+        """Return a run that has loaded nothing, to see by it which parts a load replaces; it leaves no trace."""
+        ambient = self.plan.ambient()
+        run = build(self.plan.make_run, FIRST_SEED)
+        self.plan.set_ambient(ambient)
+        return run
 
     def _lost(self, checkpoint: _Checkpoint, loaded: StateTree) -> tuple[Mismatch, ...]:
         found = compare(checkpoint.tree.state, loaded.state, traits=False).mismatches
@@ -267,7 +283,7 @@ class Execution:
 
     def _finding(self, kind: Kind, mismatches: Iterable[Mismatch]) -> Finding | None:
         spared = self.manner.spared if self.trained_since else self.manner.spared | self.manner.healing
-        found = tuple(m for m in mismatches if m.path not in spared)
+        found = tuple(m for m in mismatches if outline(m) not in spared)
         if kind in ("state", "over", "end"):
             found = tuple(filter(is_hard, found))
         return self._report(kind, mismatches=found) if found else None

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from pytest_ckpt.comparison import Mismatch
 
-__all__ = ["Finding", "Kind"]
+__all__ = ["Finding", "Kind", "outline"]
 
 Kind: TypeAlias = Literal["state", "traits", "over", "step", "prediction", "end", "raised"]
 
@@ -46,4 +46,12 @@ class Finding:
     @property
     def paths(self) -> frozenset[str]:
         """The paths of the mismatches."""
-        return frozenset(mismatch.path for mismatch in self.mismatches)
+        return frozenset(outline(mismatch) for mismatch in self.mismatches)
+
+
+def outline(mismatch: Mismatch) -> str:
+    """Return a mismatch's path; of one that spells an object over several lines, as a parameter is, the first line.
+
+    What such an object holds may have changed between two spellings.
+    """
+    return mismatch.path.partition("\n")[0]

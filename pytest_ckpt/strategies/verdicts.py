@@ -24,7 +24,7 @@ from pytest_ckpt.strategies.events import (
     moments,
 )
 from pytest_ckpt.strategies.executing import Manner, execute
-from pytest_ckpt.strategies.finding import Finding
+from pytest_ckpt.strategies.finding import Finding, outline
 from pytest_ckpt.strategies.histories import Histories
 from pytest_ckpt.trips import FIRST_SEED, Plan, new_path, workspace
 
@@ -135,7 +135,7 @@ class Court:
         return None
 
     def _is_loss(self, program: Program, finding: Finding, manner: Manner) -> bool:
-        if finding.paths and finding.paths <= self._unstable(program):
+        if Save() not in program or (finding.paths and finding.paths <= self._unstable(program)):
             return False
         made_again = any(isinstance(event, Change) and CHANGES[event.name].again for event in program)
         # A script may make its changes before it loads or after that.
@@ -158,7 +158,7 @@ class Court:
         if now.lineage:
             records = (self.histories.record(now.lineage), again.record(now.lineage))
             diffs.append(compare(*records, traits=False))
-        return frozenset(mismatch.path for diff in diffs for mismatch in diff)
+        return frozenset(outline(mismatch) for diff in diffs for mismatch in diff)
 
     def _lasts(self, program: Program, finding: Finding, manner: Manner) -> bool:
         """Whether training to the end does not put it right."""
