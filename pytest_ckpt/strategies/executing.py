@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import torch
 
 from pytest_ckpt.checks.losses import is_hard
 from pytest_ckpt.comparison import Mismatch, compare
@@ -17,8 +15,8 @@ from pytest_ckpt.runs.distinct import require_distinct_runs
 from pytest_ckpt.runs.following import follow_replaced
 from pytest_ckpt.spine import load_into, without_noted
 from pytest_ckpt.state import StateTree, capture
-from pytest_ckpt.state.naming import is_optimizer_like
 from pytest_ckpt.strategies.changes import made_again
+from pytest_ckpt.strategies.differences import is_trained, trait_mismatches
 from pytest_ckpt.strategies.events import (
     STEP,
     Change,
@@ -26,16 +24,15 @@ from pytest_ckpt.strategies.events import (
     Event,
     Lineage,
     Load,
-    Moment,
     Program,
     Restart,
     Save,
     StartOver,
     Train,
-    moments,
 )
 from pytest_ckpt.strategies.finding import Finding, Kind, outline
 from pytest_ckpt.strategies.histories import Histories, perform
+from pytest_ckpt.strategies.manner import Manner
 from pytest_ckpt.trips import (
     FIRST_SEED,
     CallFailed,
@@ -46,28 +43,9 @@ from pytest_ckpt.trips import (
     new_path,
     save_stage,
     stage,
-    workspace,
 )
 
-__all__ = ["Execution", "Manner", "execute"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Manner:
-    """How a program is executed.
-
-    Attributes:
-        closely: Whether to look at the state once more after each save and each load, for what a save notes and what
-            changes by itself. That takes time, so it is only done to confirm a finding.
-        spared: Paths that are no loss: training puts them right, or no two runs share them.
-        healing: Paths that are no loss right after a load; at the end they are.
-        late: Whether a restarted script makes its changes again after it loads, not before.
-    """
-
-    closely: bool = False
-    spared: frozenset[str] = frozenset()
-    healing: frozenset[str] = frozenset()
-    late: bool = False
+__all__ = ["Abandoned", "Execution"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,47 +62,6 @@ class _Checkpoint:
 
 class Abandoned(Exception):
     """The program cannot go on, and no checkpoint is to blame."""
-
-
-def execute(plan: Plan, histories: Histories, program: Program, manner: Manner) -> Finding | None:
-    """Execute a program and return where it first went another way than a run that never stopped.
-
-    A program that such a run cannot follow either says nothing of a checkpoint.
-    """
-    behind = list(moments(program))
-    # To the end before the program starts: the random state is global.
-    for moment in behind:
-        if moment.exact and not histories.knows(moment.lineage) and not histories.train(moment.lineage):
-            return None
-    for number, moment in enumerate(behind):
-        if _ends_a_process(program, number) and not _is_compared(histories, moment, manner):
-            return None
-    with workspace() as directory:
-        execution = Execution(plan, histories, manner, directory)
-        try:
-            for position, event in enumerate(program):
-                execution.position, execution.history = position, behind[position].history
-                finding = execution.do(event)
-                if finding is None and _ends_a_process(program, position):
-                    finding = execution.compare_the_end()
-                if finding is not None:
-                    return finding
-            return None
-        except Abandoned:
-            return None
-        finally:
-            execution.background.wait(directory)
-
-
-def _ends_a_process(program: Program, number: int) -> bool:
-    return number + 1 == len(program) or isinstance(program[number + 1], Restart | Load | StartOver)
-
-
-def _is_compared(histories: Histories, moment: Moment, manner: Manner) -> bool:
-    """Train the runs whose ends are compared with the program's at a moment; say whether they could be."""
-    if not moment.exact:
-        return True
-    return histories.train(moment.lineage) and (not manner.closely or histories.save_on_the_way(moment.history))
 
 
 class Execution:
@@ -212,7 +149,7 @@ class Execution:
         found = self._finding("state", self._lost(checkpoint, loaded))
         if found is not None or changes:
             return found
-        traits = tuple(_trait_mismatches(checkpoint.tree, capture(self.run.components, hidden=False)))
+        traits = tuple(trait_mismatches(checkpoint.tree, capture(self.run.components, hidden=False)))
         self.changed_traits = frozenset(mismatch.path for mismatch in traits)
         return self._finding("traits", traits)
 
@@ -223,7 +160,9 @@ class Execution:
         except CallFailed as refusal:
             raise Abandoned from refusal
         self.exact, self.trained_since = False, False
-        return self._finding("over", (m for m in self._lost(checkpoint, loaded) if m.tensor))
+        # Before its first step a run may have nothing to save, and nothing for a load to replace.
+        lost = self._lost(checkpoint, loaded) if checkpoint.steps else ()
+        return self._finding("over", (m for m in lost if m.tensor))
 
     def _load_into_run(self, checkpoint: _Checkpoint) -> StateTree:
         self.origin = checkpoint
@@ -263,13 +202,13 @@ class Execution:
         found = self._finding("end", self._differs_at_the_end(expected, actual))
         if found is not None or not self.changed_traits:
             return found
-        late = _trait_mismatches(expected, actual)
+        late = trait_mismatches(expected, actual)
         return self._finding("traits", (m for m in late if m.path in self.changed_traits))
 
     def _differs_at_the_end(self, expected: StateTree, actual: StateTree) -> tuple[Mismatch, ...]:
         found = compare(expected.state, actual.state, traits=False).mismatches
         if self.origin is None:
-            return tuple(m for m in found if m.tensor and _is_trained(self.run, expected, m.path))
+            return tuple(m for m in found if m.tensor and is_trained(self.run, expected, m.path))
         if not found or not self.manner.closely:
             return found
         # A component may count the saves that the run never made that did not stop.
@@ -302,21 +241,3 @@ class Execution:
             mismatches=mismatches,
             failure=failure,
         )
-
-
-def _trait_mismatches(expected: StateTree, actual: StateTree) -> Iterator[Mismatch]:
-    yield from compare(expected.traits, actual.traits)
-    yield from compare(expected.sharing, actual.sharing)
-
-
-def _is_trained(run: LiveRun, tree: StateTree, path: str) -> bool:
-    """Whether a path leads to what is trained: a floating-point tensor of a model or an optimizer."""
-    for name, component in run.components.items():
-        if not path.startswith((f"{name}.", f"{name}[")):
-            continue
-        if is_optimizer_like(component):
-            return True
-        if isinstance(component, torch.nn.Module):
-            tensor = tree.state[name].get(path.removeprefix(f"{name}."))
-            return isinstance(tensor, torch.Tensor) and (tensor.is_floating_point() or tensor.is_complex())
-    return False

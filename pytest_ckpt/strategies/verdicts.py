@@ -23,9 +23,10 @@ from pytest_ckpt.strategies.events import (
     joined,
     moments,
 )
-from pytest_ckpt.strategies.executing import Manner, execute
 from pytest_ckpt.strategies.finding import Finding, outline
 from pytest_ckpt.strategies.histories import Histories
+from pytest_ckpt.strategies.manner import Manner
+from pytest_ckpt.strategies.programs import execute
 from pytest_ckpt.trips import FIRST_SEED, Plan, new_path, workspace
 
 __all__ = ["Court"]
