@@ -19,6 +19,7 @@ from pytest_ckpt.strategies.explaining import explain
 from pytest_ckpt.strategies.final import is_final
 from pytest_ckpt.strategies.finding import Finding
 from pytest_ckpt.strategies.offering import next_events
+from pytest_ckpt.strategies.shrinking import shorten
 from pytest_ckpt.strategies.verdicts import Court
 
 __all__ = ["checkpoint_machine"]
@@ -61,8 +62,9 @@ class CheckpointMachine(RuleBasedStateMachine):
         program = self.program[: finding.position + 1]
         if not is_final():
             return CheckpointFailure("not the shortest program yet", Outcomes(items=()))
+        program = shorten(self.court, program)
         # Judged in full, which shrinking did not.
-        finding = self.court.settle(program) or finding
+        finding = self.court.settle(program) or self.court.judge(program) or finding
         outcomes, text = explain(self.court, program[: finding.position + 1], finding)
         return CheckpointFailure(text, outcomes)
 

@@ -21,6 +21,7 @@ from pytest_ckpt.runs import isolated
 from pytest_ckpt.strategies import checkpoint_machine
 from pytest_ckpt.strategies.events import Change, Evaluate, Load, Program, Restart, Save, StartOver, Train
 from pytest_ckpt.strategies.final import is_final
+from pytest_ckpt.strategies.shrinking import shorten
 from pytest_ckpt.strategies.verdicts import Court
 
 TESTS = Path(__file__).parents[1]
@@ -156,6 +157,12 @@ def test_what_is_printed_says_what_was_lost_who_is_to_blame_and_how_to_see_it() 
 )
 def test_the_program_is_the_shortest(make_run: Callable[[], Any], events: int) -> None:
     assert f"The program, {events} events;" in failure_of(make_run)
+
+
+def test_what_hypothesis_leaves_too_long_is_shortened() -> None:
+    long = (STEP, SAVE, STEP, SAVE, STEP, Restart(checkpoint=1), STEP, Restart(checkpoint=1), Train(steps=2))
+
+    assert shorten(court(ForgetsItsCount.run), long) == (STEP, SAVE, LATEST, STEP)
 
 
 def test_a_correct_run_passes() -> None:
