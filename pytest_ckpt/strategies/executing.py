@@ -147,7 +147,7 @@ class Execution:
             return self._raised(failure, mine=not changes and len(self.checkpoints) == 1)
         self.exact, self.trained_since = checkpoint.exact, False
         found = self._finding("state", self._lost(checkpoint, loaded))
-        if found is not None or changes:
+        if found is not None or changes or not self.exact:
             return found
         traits = tuple(trait_mismatches(checkpoint.tree, capture(self.run.components, hidden=False)))
         self.changed_traits = frozenset(mismatch.path for mismatch in traits)
@@ -185,7 +185,8 @@ class Execution:
         return run
 
     def _lost(self, checkpoint: _Checkpoint, loaded: StateTree) -> tuple[Mismatch, ...]:
-        found = compare(checkpoint.tree.state, loaded.state, traits=False).mismatches
+        # What a save writes may depend, too, on what a load into a run that had trained has left in it.
+        found = compare(checkpoint.tree.state, loaded.state, traits=False).mismatches if checkpoint.exact else ()
         if not found or not self.manner.closely:
             return found
         again = compare(loaded.state, capture(self.run.components, hidden=False).state, traits=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import random
 import sys
@@ -109,6 +110,22 @@ class LosesItsLearningRate(Trainer):
             group["lr"] = 0.1
 
 
+class PublishesItsLast(Trainer):
+    """Keeps the checkpoints of this process and writes them all; the longest one is loaded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: dict[int, dict[str, Any]] = {}
+
+    def save(self, path: Path) -> None:
+        self.kept[self.count] = copy.deepcopy(self.payload())
+        torch.save(self.kept, path)
+
+    def load(self, path: Path) -> None:
+        kept = torch.load(path)
+        self.accept(kept[max(kept)])
+
+
 class LoadsUnderAnotherName(Trainer):
     def load(self, path: Path) -> None:
         super().load(path.with_suffix(".ckpt"))
@@ -198,6 +215,7 @@ def test_a_run_without_a_save_of_its_own_passes_with_every_change() -> None:
         (KeepsTheFirstMomentum.run, (SAVE, STEP, Load(checkpoint=0)), None),  # there was nothing to save
         (KeepsTheFirstMomentum.run, (STEP, SAVE, STEP, LATEST, STEP), None),
         (RefusesAStartedRun.run, (STEP, SAVE, Load(checkpoint=0), STEP), None),
+        (PublishesItsLast.run, (SAVE, STEP, SAVE, Load(checkpoint=0), SAVE, Restart(checkpoint=2)), None),
         (LoadsUnderAnotherName.run, (SAVE, LATEST), "raised"),
         (Trainer.run, (STEP, SAVE, STEP, Load(checkpoint=0), SAVE, Restart(checkpoint=1), STEP), None),
     ],
