@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cached_property
 
-from pytest_ckpt.checks import Evidence
+from pytest_ckpt.checks import CHECKS, Evidence
 from pytest_ckpt.comparison import compare
 from pytest_ckpt.runs import LiveRun, MakeRun, build, isolated, require_factory
 from pytest_ckpt.runs.background import BackgroundSaves
@@ -99,6 +99,11 @@ class Court:
         """The runs that never stopped."""
         return Histories(self.plan)
 
+    @cached_property
+    def _keeps_what_was_there(self) -> bool:
+        """Whether the check of the same question fails; a run that has grown meanwhile need not be able to go back."""
+        return CHECKS["loading_overwrites_everything"].run(self.evidence).failed
+
     def judge(self, program: Program) -> Finding | None:
         """Return what a program loses, or ``None``."""
         for length in range(1, len(program)):
@@ -172,6 +177,8 @@ class Court:
         assert isinstance(loaded, Load)
         restarted = (*program[:-1], Restart(checkpoint=loaded.checkpoint))
         fresh = execute(self.plan, self.histories, restarted, manner)
+        if not self._keeps_what_was_there:
+            return False
         return fresh is None or not fresh.paths & finding.paths
 
 
