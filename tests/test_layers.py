@@ -43,7 +43,7 @@ LAYERS = {
     "checks": 7,
     "expectations": 7,
     "golden": 7,
-    "strategies": 7,
+    "strategies": 8,
     "packages": 8,
     "reporting": 8,
     "running": 8,
