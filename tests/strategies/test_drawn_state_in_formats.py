@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pytest_ckpt.comparison import compare
 from pytest_ckpt.formats import Keeps, format_names, get_format
