@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pytest_ckpt.launchers.guest import Answer, is_fresh
 from pytest_ckpt.launchers.request import Reply, Request, Surroundings, Task
-from pytest_ckpt.launchers.server import Lost, Server
+from pytest_ckpt.launchers.server import Lost, Server, another_hash_seed
 from pytest_ckpt.launchers.settings import get_settings
 from pytest_ckpt.launchers.spawn import ask_new_interpreters
 from pytest_ckpt.launchers.travel import Package
@@ -61,7 +61,7 @@ def surroundings() -> Surroundings:
 
 
 def call_in_fresh_processes(
-    package: Package, tasks: Sequence[Task], *, around: Surroundings, modules: Sequence[str], timeout: float
+    package: Package, tasks: Sequence[Task], *, around: Surroundings, modules: Sequence[str], timeout: float, hash_seed: str = ""
 ) -> Replies:
     """Call each task's function with what was packed, each in a new process with another hash seed.
 
@@ -71,11 +71,13 @@ def call_in_fresh_processes(
         around: The environment, working directory and settings.
         modules: What the server loads, if it is not there yet.
         timeout: Seconds for each task. A process that takes longer is killed, and says where it was.
+        hash_seed: The ``PYTHONHASHSEED`` of new interpreters, each of which takes as long as importing torch;
+            default: one that this process does not have.
     """
     request = Request(package=package, surroundings=around, tasks=tuple(tasks), timeout=timeout)
-    slow = not can_fork()
+    slow = not can_fork() or bool(hash_seed)
     if slow:
-        answers, printed = ask_new_interpreters(request)
+        answers, printed = ask_new_interpreters(request, hash_seed or another_hash_seed())
     else:
         answers, printed = _ask_server(request, modules)
     if len(answers) == 1 and answers[0][0] == "lost":

@@ -89,7 +89,7 @@ def _hide(files: frozenset[str]) -> None:
 
     def is_hidden(path: Any) -> bool:
         try:
-            return os.path.abspath(os.fsdecode(path)) in files
+            return os.path.realpath(os.fsdecode(path)) in files
         except TypeError:  # a file descriptor
             return False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import subprocess
@@ -11,7 +12,6 @@ from pathlib import Path
 
 from pytest_ckpt.launchers.guest import Answer, perform, receive
 from pytest_ckpt.launchers.request import Request
-from pytest_ckpt.launchers.server import another_hash_seed
 
 __all__ = ["ask_new_interpreters", "main"]
 
@@ -22,17 +22,15 @@ _PROGRAM = (
 _GRACE_SECONDS = 60.0
 
 
-def ask_new_interpreters(request: Request) -> tuple[list[Answer], str]:
+def ask_new_interpreters(request: Request, hash_seed: str) -> tuple[list[Answer], str]:
     """Do each task of a request in a new interpreter; return the answers and what was printed."""
-    import json
-
     answers: list[Answer] = []
     printed = ""
     path = json.dumps([os.path.abspath(entry) for entry in sys.path])
     for index in range(len(request.tasks)):
         with tempfile.TemporaryDirectory(prefix="ckpt-spawn-") as folder:
             Path(folder, "request").write_bytes(pickle.dumps((request, index)))
-            answer, text = _run([sys.executable, "-c", _PROGRAM, folder, path], folder, request.timeout)
+            answer, text = _run([sys.executable, "-c", _PROGRAM, folder, path], folder, request.timeout, hash_seed)
         answers.append(answer)
         printed += text
         if answer[0] == "lost":
@@ -40,8 +38,8 @@ def ask_new_interpreters(request: Request) -> tuple[list[Answer], str]:
     return answers, printed
 
 
-def _run(command: list[str], folder: str, timeout: float) -> tuple[Answer, str]:
-    environment = {**os.environ, "PYTHONHASHSEED": another_hash_seed(), "OMP_NUM_THREADS": "1"}
+def _run(command: list[str], folder: str, timeout: float, hash_seed: str) -> tuple[Answer, str]:
+    environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "OMP_NUM_THREADS": "1"}
     try:
         done = subprocess.run(
             command,

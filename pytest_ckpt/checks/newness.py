@@ -1,0 +1,158 @@
+"""What became of checkpoints in new processes, and whose fault it is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from pytest_ckpt.checks.losses import hard, lost_state
+from pytest_ckpt.comparison import Mismatch, compare
+from pytest_ckpt.fresh_resume import (
+    Asked,
+    FreshTrip,
+    Party,
+    ask_carefully,
+    ask_quickly,
+    ask_within,
+    train_afresh,
+)
+from pytest_ckpt.launchers import Package, Surroundings, as_plain_data, is_fresh
+from pytest_ckpt.spine import first_divergence
+from pytest_ckpt.trips import CallFailed, Trajectory, Trip
+
+if TYPE_CHECKING:
+    from pytest_ckpt.checks.evidence import Evidence
+
+__all__ = ["Afresh", "Luggage", "look_afresh", "parts"]
+
+Luggage: TypeAlias = tuple[Package, Surroundings]
+_A_THIRD_HASH_SEED = "103"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Afresh:
+    """What became of checkpoints in new processes.
+
+    Attributes:
+        found: The first that was not right there; ``None`` if all are.
+        nothing: Why nothing was tried; empty if something was.
+        undecided: Why it is not the checkpoint's fault; empty if it is.
+        unstable: How two runs that never stopped differ, in two processes.
+        outside: The files that save wrote elsewhere and without which the checkpoint is not right.
+        relative: The file of the checkpoint that was looked for in the working directory.
+        notes: What is worth knowing and no failure.
+    """
+
+    found: FreshTrip | None = None
+    nothing: str = ""
+    undecided: str = ""
+    unstable: tuple[Mismatch, ...] = ()
+    outside: tuple[str, ...] = ()
+    relative: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def parts(trip: Trip) -> bool:
+    """Whether the training after a load went another way, or ended elsewhere."""
+    return trip.divergence is not None or bool(hard(trip.end))
+
+
+def _is_wrong(trip: Trip, unstable: Sequence[str] = ()) -> bool:
+    return trip.failure is not None or parts(trip) or bool(lost_state(trip, unstable))
+
+
+def look_afresh(evidence: Evidence) -> Afresh:
+    """Load the last and the middle checkpoint in new processes; where one is not right, find out whose fault it is."""
+    if isinstance(evidence.luggage, str):
+        return Afresh(nothing=evidence.luggage)
+    if is_fresh():
+        return Afresh(nothing="This process is itself one that was started for a check.")
+    if (failure := evidence.interruption.failure) is not None:
+        return Afresh(nothing=f"{str(failure).splitlines()[0].rstrip('.')}.")
+    if any(_is_wrong(trip) and _is_wrong(evidence.settle(trip.at)) for trip in evidence.trips):
+        return Afresh(nothing="The checkpoint is not right in this process either.")
+    package, around = evidence.luggage
+    party = Party(plan=evidence.plan, package=package, around=around)
+    points = evidence.plan.at
+    try:
+        quick = ask_quickly(party, sorted({points[len(points) // 2], points[-1]}))
+        wrong = next((found for found in quick.trips if _is_wrong(found.trip)), None)
+        if wrong is None:
+            return Afresh(nothing=quick.nothing, notes=_notes(quick))
+        return _settle(evidence, party, wrong)
+    except CallFailed as failure:
+        return Afresh(nothing=f"{str(failure).splitlines()[0].rstrip('.')}.")
+
+
+def _notes(asked: Asked) -> tuple[str, ...]:
+    return (_SLOW,) if asked.slow else ()
+
+
+_SLOW = "Each new process was a new interpreter, which takes seconds: this platform cannot fork one that has torch loaded."
+
+
+def _settle(evidence: Evidence, party: Party, wrong: FreshTrip) -> Afresh:
+    trained = train_afresh(party)
+    if isinstance(trained, str):
+        return Afresh(nothing=f"In a new process the run cannot be made and trained, with no checkpoint: {trained}")
+    reference = as_plain_data(evidence.reference)
+    unstable = _differences(reference, trained)
+    paths = (*(m.path for m in unstable), *evidence.unstable_paths)
+    asked = ask_carefully(party, wrong.trip.at, paths)
+    if asked.nothing:
+        return Afresh(nothing=asked.nothing)
+    found = asked.trips[0]
+    if not _is_wrong(found.trip, paths):
+        return _depends_on_the_folder(evidence, wrong)
+    if evidence.nondeterministic:
+        return Afresh(found=found, undecided=_NOT_DETERMINISTIC, unstable=evidence.unstable)
+    if evidence.decides(unstable):
+        return _undecided(evidence, party, found, trained, unstable)
+    with_them = asked.with_them
+    outside = asked.outside if with_them is not None and not _is_wrong(with_them.trip, paths) else ()
+    return Afresh(found=found, outside=outside)
+
+
+def _differences(one: Trajectory, other: Trajectory) -> tuple[Mismatch, ...]:
+    """Return how two runs that never stopped differ."""
+    divergence = first_divergence(one, other)
+    found = {} if divergence is None else {m.path: m for m in divergence.mismatches}
+    return tuple((found | {m.path: m for m in compare(one.end.state, other.end.state, traits=False)}).values())
+
+
+def _depends_on_the_folder(evidence: Evidence, wrong: FreshTrip) -> Afresh:
+    """Judge a checkpoint that is right in this working directory and was not in an empty one."""
+    missing = wrong.missing
+    if missing and not os.path.isabs(missing) and "ckpt-" in os.path.abspath(missing):
+        return Afresh(found=wrong, relative=missing)
+    why = f": {wrong.trip.failure}" if wrong.trip.failure is not None else ""
+    return Afresh(notes=(f"In another working directory it is not right{why}",))
+
+
+_NOT_DETERMINISTIC = "Training is not deterministic: two runs that never stopped differ already."
+_BY_PROCESS = "Training is not deterministic: two runs that never stopped differ in two new processes that are alike."
+_BY_HASH = (
+    "Training depends on the hash seed of the process (the order of a set of strings, hash()): two runs that never "
+    "stopped differ under two of them."
+)
+_BY_PAST = (
+    "Training depends on what this process has set up before make_run() is called, such as a fixture or a random "
+    "state at import: a run that never stopped is another one in a new process."
+)
+
+
+def _undecided(
+    evidence: Evidence, party: Party, found: FreshTrip, trained: Trajectory, unstable: tuple[Mismatch, ...]
+) -> Afresh:
+    """Judge a run that is another one in a new process without any checkpoint, as far as that can be done."""
+    again = train_afresh(party)
+    if isinstance(again, str) or evidence.decides(noise := _differences(trained, again)):
+        return Afresh(found=found, undecided=_BY_PROCESS, unstable=unstable)
+    within = ask_within(party, found.trip.at, [m.path for m in noise])
+    if within.trips and _is_wrong(within.trips[0].trip, [m.path for m in noise]):
+        return Afresh(found=within.trips[0])
+    other = train_afresh(party, _A_THIRD_HASH_SEED)
+    by_hash = not isinstance(other, str) and evidence.decides(_differences(trained, other))
+    return Afresh(found=found, undecided=_BY_HASH if by_hash else _BY_PAST, unstable=unstable)

@@ -1,0 +1,262 @@
+"""A checkpoint in a process that has never seen its run: loaded there, and trained on."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pytest_ckpt.comparison import Mismatch, compare
+from pytest_ckpt.fresh_tasks import Failure, Loaded, SavedThere, Trained
+from pytest_ckpt.launchers import Package, Replies, Reply, Surroundings, Task, as_plain_data, call_in_fresh_processes, encode
+from pytest_ckpt.runs.outside import OutsideWrites
+from pytest_ckpt.spine import first_divergence, save_on_the_way, without_noted
+from pytest_ckpt.state import StateTree
+from pytest_ckpt.trips import CallFailed, Plan, Trajectory, Trip, new_path, workspace
+
+__all__ = ["MODULES", "Asked", "FreshTrip", "Party", "ask_quickly", "ask_carefully", "ask_within", "train_afresh"]
+
+MODULES = ("pytest_ckpt.fresh_tasks", "numpy", "pytest", "pytest_ckpt.running", "pytest_ckpt.plugin.parametrization")
+"""What a process that is forked finds loaded, beside torch."""
+_LEAST_SECONDS, _TIMES = 60.0, 20.0
+_HERE = "pytest_ckpt.fresh_tasks:"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Party:
+    """What is sent to new processes.
+
+    Attributes:
+        plan: What is run.
+        package: ``make_run``, packed before it was called.
+        around: What the run found in this process.
+    """
+
+    plan: Plan
+    package: Package
+    around: Surroundings
+
+    @property
+    def terms(self) -> dict[str, Any]:
+        """The plan, as plain data."""
+        return {"steps": self.plan.steps, "storage": self.plan.storage.name, "ignore": tuple(self.plan.ignore)}
+
+    def call(self, tasks: Sequence[Task], seconds: float = 0.0, hash_seed: str = "") -> Replies:
+        """Do tasks, each in a new process."""
+        return call_in_fresh_processes(
+            self.package,
+            tasks,
+            around=self.around,
+            modules=MODULES,
+            timeout=max(_LEAST_SECONDS, _TIMES * seconds),
+            hash_seed=hash_seed,
+        )
+
+    def resume(self, saved: Saved, at: int, *, folder: str = "", hidden: bool = True, follow: bool = True) -> Task:
+        """Return the task of loading and training on."""
+        return Task(
+            function=f"{_HERE}resume_run",
+            arguments={
+                "terms": self.terms,
+                "at": at,
+                "path": str(saved.paths[at]),
+                "saved": encode(saved.trees[at]) if self.plan.ignore else None,
+                "follow": follow,
+            },
+            folder=folder,
+            hidden=saved.outside if hidden else (),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Saved:
+    """A run that has saved, as plain data.
+
+    Attributes:
+        trajectory: What it did.
+        trees: Its states at its saves.
+        after: Its state right after a save, where there was only one.
+        paths: Its checkpoints.
+        outside: The files that saves wrote elsewhere.
+        seconds: How long it took.
+    """
+
+    trajectory: Trajectory
+    trees: dict[int, StateTree]
+    after: dict[int, StateTree]
+    paths: dict[int, Path]
+    outside: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def wrote_nothing(self) -> bool:
+        """Whether a save left no file behind, as that of a program does that keeps its checkpoints in memory."""
+        return not any(any(path.parent.iterdir()) for path in self.paths.values())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FreshTrip:
+    """A checkpoint in a new process.
+
+    Attributes:
+        trip: What became of it.
+        made: Whether the run could be made there at all; the trip's failure says why not.
+        missing: The file that was not found; empty if it was not that.
+        printed: What the process printed.
+    """
+
+    trip: Trip
+    made: bool = True
+    missing: str = ""
+    printed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """Checkpoints in new processes.
+
+    Attributes:
+        trips: One per checkpoint.
+        nothing: Why there are none; empty if there are some.
+        slow: Whether each took a new interpreter.
+        outside: The files that saves wrote elsewhere.
+        with_them: The trip with these files; ``None`` if there were none, or the trip without them was not tried.
+    """
+
+    trips: tuple[FreshTrip, ...] = ()
+    nothing: str = ""
+    slow: bool = False
+    outside: tuple[str, ...] = ()
+    with_them: FreshTrip | None = None
+
+
+def save_here(plan: Plan, folder: Path) -> Saved:
+    """Train a run to the end that saves on its way, and note what it writes elsewhere.
+
+    Raises:
+        CallFailed: If it cannot train or save.
+    """
+    writes = OutsideWrites(folder)
+    storage = replace(plan.storage, save=writes.during(plan.storage.save))
+    start = time.monotonic()
+    with writes.watching():
+        saved = save_on_the_way(replace(plan, storage=storage), folder)
+    return Saved(
+        trajectory=as_plain_data(saved.trajectory),
+        trees=as_plain_data(saved.trees),
+        after=as_plain_data(saved.after),
+        paths=saved.paths,
+        outside=tuple(file for file in writes.files if os.path.isfile(file)),
+        seconds=time.monotonic() - start,
+    )
+
+
+def ask_quickly(party: Party, points: Iterable[int]) -> Asked:
+    """Load several checkpoints of one run in new processes, in an empty working directory.
+
+    Raises:
+        CallFailed: If the run cannot be saved here.
+    """
+    plan = replace(party.plan, at=tuple(points))
+    with workspace() as folder, tempfile.TemporaryDirectory(prefix="ckpt-") as empty:
+        saved = save_here(plan, folder)
+        if saved.wrote_nothing:
+            return Asked(nothing="save(path) writes no file, so there is nothing that another process could load.")
+        tasks = [party.resume(saved, at, folder=empty, follow=False) for at in plan.at]
+        replies = party.call(tasks, saved.seconds)
+        return _asked(saved, plan.at, replies)
+
+
+def ask_carefully(party: Party, at: int, unstable: Sequence[str]) -> Asked:
+    """Load one checkpoint of a run that saves once, in this working directory, without what was written elsewhere.
+
+    Raises:
+        CallFailed: If the run cannot be saved here.
+    """
+    with workspace() as folder:
+        saved = save_here(replace(party.plan, at=(at,)), folder)
+        tasks = [party.resume(saved, at), *([party.resume(saved, at, hidden=False)] if saved.outside else [])]
+        replies = party.call(tasks, saved.seconds)
+        asked = _asked(saved, (at,) * len(tasks), replies, unstable)
+        return replace(asked, trips=asked.trips[:1], with_them=asked.trips[1] if len(asked.trips) > 1 else None)
+
+
+def ask_within(party: Party, at: int, unstable: Sequence[str]) -> Asked:
+    """Save in one new process and load in another one like it, so that only the checkpoint can differ."""
+    with workspace() as folder:
+        path = new_path(folder, "there", party.plan.storage).parent
+        arguments = {"terms": party.terms, "at": at, "folder": str(path)}
+        (reply,) = party.call([Task(function=f"{_HERE}save_run", arguments=arguments)]).items
+        there = reply.value
+        if not isinstance(there, SavedThere) or there.tree is None or there.trajectory is None:
+            return Asked(nothing=_why_not(reply))
+        found = next(path.iterdir(), path) / f"checkpoint{party.plan.storage.suffix}"
+        after = {} if there.after is None else {at: there.after}
+        saved = Saved(trajectory=there.trajectory, trees={at: there.tree}, after=after, paths={at: found})
+        return _asked(saved, (at,), party.call([party.resume(saved, at)]), unstable)
+
+
+def train_afresh(party: Party, hash_seed: str = "") -> Trajectory | str:
+    """Train a run that never stops in a new process; or return why that is not possible.
+
+    Args:
+        party: What is run.
+        hash_seed: The ``PYTHONHASHSEED`` of a new interpreter, which takes seconds; default: that of every new process.
+    """
+    task = Task(function=f"{_HERE}train_run", arguments={"terms": party.terms})
+    (reply,) = party.call([task], hash_seed=hash_seed).items
+    if not isinstance(reply.value, Trained) or reply.value.trajectory is None:
+        return _why_not(reply)
+    return reply.value.trajectory
+
+
+def _why_not(reply: Reply) -> str:
+    failure: Failure | None = getattr(reply.value, "failure", None)
+    return reply.problem or (failure.text if failure is not None else "nothing came back")
+
+
+def _asked(saved: Saved, points: Sequence[int], replies: Replies, unstable: Sequence[str] = ()) -> Asked:
+    if not all(reply.travelled for reply in replies.items):
+        reply = replies.items[0]
+        return Asked(nothing=" ".join((f"A new process cannot import what make_run needs: {reply.problem}", *reply.details)))
+    trips = [
+        replace(_judge(saved, at, reply, unstable), printed=replies.printed)
+        for at, reply in zip(points, replies.items, strict=True)
+    ]
+    return Asked(trips=tuple(trips), slow=replies.slow, outside=saved.outside)
+
+
+def _judge(saved: Saved, at: int, reply: Reply, unstable: Sequence[str]) -> FreshTrip:
+    loaded = reply.value
+    if not isinstance(loaded, Loaded):
+        failure = CallFailed.told(reply.problem, "a new process", reply.details)
+        return FreshTrip(trip=Trip(at=at, failure=failure))
+    if (told := loaded.failure) is not None:
+        failure = CallFailed.told(told.text, told.stage, told.where)
+        return FreshTrip(trip=Trip(at=at, failure=failure), made=told.made, missing=told.missing)
+    return FreshTrip(trip=_trip(saved, at, loaded, unstable))
+
+
+def _trip(saved: Saved, at: int, loaded: Loaded, unstable: Sequence[str]) -> Trip:
+    tree, reference = saved.trees[at], saved.trajectory
+    restored = _differences(tree.state, loaded.state, loaded.volatile)
+    rest = _differences(reference.end.state, loaded.end, loaded.volatile)
+    there = replace(tree, state=loaded.end)
+    divergence = first_divergence(reference, Trajectory(start=at, records=loaded.records, end=there), unstable)
+    still_wrong = {mismatch.path for mismatch in rest}
+    return Trip(
+        at=at,
+        restored=without_noted(restored, tree, saved.after.get(at), replace(tree, state=loaded.state)),
+        volatile=loaded.volatile,
+        divergence=divergence,
+        end=tuple(m for m in rest if m.path not in unstable),
+        healed=tuple(m.path for m in restored if divergence is None and loaded.records and m.path not in still_wrong),
+    )
+
+
+def _differences(expected: Any, actual: Any, volatile: Sequence[str]) -> tuple[Mismatch, ...]:
+    return tuple(m for m in compare(expected, actual, traits=False) if m.path not in volatile)
