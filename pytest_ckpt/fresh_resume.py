@@ -104,14 +104,14 @@ class FreshTrip:
 
     Attributes:
         trip: What became of it.
-        made: Whether the run could be made there at all; the trip's failure says why not.
         missing: The file that was not found; empty if it was not that.
+        in_checkpoint: Whether it is a file of the checkpoint, by a name that is relative to the working directory here.
         printed: What the process printed.
     """
 
     trip: Trip
-    made: bool = True
     missing: str = ""
+    in_checkpoint: bool = False
     printed: tuple[str, ...] = ()
 
 
@@ -237,7 +237,8 @@ def _judge(saved: Saved, at: int, reply: Reply, unstable: Sequence[str]) -> Fres
         return FreshTrip(trip=Trip(at=at, failure=failure))
     if (told := loaded.failure) is not None:
         failure = CallFailed.told(told.text, told.stage, told.where)
-        return FreshTrip(trip=Trip(at=at, failure=failure), made=told.made, missing=told.missing)
+        inside = os.path.abspath(told.missing).startswith(f"{saved.paths[at].parent}{os.sep}")
+        return FreshTrip(trip=Trip(at=at, failure=failure), missing=told.missing, in_checkpoint=inside)
     return FreshTrip(trip=_trip(saved, at, loaded, unstable))
 
 

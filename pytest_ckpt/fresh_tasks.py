@@ -34,14 +34,12 @@ class Failure:
         stage: What was being done.
         where: The last lines of the traceback.
         missing: The file that was not found, as it was asked for; empty if it was another error.
-        made: Whether the run was made.
     """
 
     text: str
     stage: str
     where: tuple[str, ...]
     missing: str = ""
-    made: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,7 +86,7 @@ def train_run(luggage: Luggage, *, terms: Mapping[str, Any]) -> Trained:
         with workspace():
             return Trained(trajectory=uninterrupted(plan))
     except Exception as error:
-        return Trained(failure=_failure(error, made=False))
+        return Trained(failure=_failure("training there", error))
 
 
 def save_run(luggage: Luggage, *, terms: Mapping[str, Any], at: int, folder: str) -> SavedThere:
@@ -98,7 +96,7 @@ def save_run(luggage: Luggage, *, terms: Mapping[str, Any], at: int, folder: str
         with workspace():
             saved = save_on_the_way(plan, Path(folder))
     except Exception as error:
-        return SavedThere(failure=_failure(error, made=False))
+        return SavedThere(failure=_failure("training and saving there", error))
     return SavedThere(tree=saved.trees[at], after=saved.after[at], trajectory=saved.trajectory)
 
 
@@ -121,7 +119,7 @@ def resume_run(
             run = build(plan.make_run, fresh_seed(at))
             before = component_paths(run) if follow else {}
         except Exception as error:
-            return Loaded(failure=_failure(error, made=False))
+            return Loaded(failure=_failure("make_run()", error))
         try:
             state = _load(plan, run, Path(path), at, saved, before)
             again = capture(run.components, hidden=False).state
@@ -130,7 +128,7 @@ def resume_run(
                 records = run.train(plan.steps)
                 end = capture(run.components, hidden=False).state
         except Exception as error:
-            return Loaded(failure=_failure(error))
+            return Loaded(failure=_failure("reading the state", error))
         return Loaded(state=state, volatile=volatile, records=records, end=end)
 
 
@@ -163,8 +161,8 @@ def _plan(luggage: Luggage, terms: Mapping[str, Any], at: int) -> Plan:
     return Plan(make_run=make_run, steps=terms["steps"], at=(at,), storage=storage, ignore=tuple(terms["ignore"]))
 
 
-def _failure(error: Exception, *, made: bool = True) -> Failure:
-    failed = error if isinstance(error, CallFailed) else CallFailed("make_run()" if not made else "reading", error)
+def _failure(what: str, error: Exception) -> Failure:
+    failed = error if isinstance(error, CallFailed) else CallFailed(what, error)
     cause = error.__cause__ if isinstance(error, CallFailed) else error
-    missing = cause.filename if isinstance(cause, FileNotFoundError) else ""
-    return Failure(text=str(failed), stage=failed.stage, where=failed.where, missing=str(missing or ""), made=made)
+    missing = cause.filename if isinstance(cause, FileNotFoundError) else None
+    return Failure(text=str(failed), stage=failed.stage, where=failed.where, missing=str(missing or ""))

@@ -71,7 +71,7 @@ def look_afresh(evidence: Evidence) -> Afresh:
         return Afresh(nothing="This process is itself one that was started for a check.")
     if (failure := evidence.interruption.failure) is not None:
         return Afresh(nothing=f"{str(failure).splitlines()[0].rstrip('.')}.")
-    if any(_is_wrong(trip) and _is_wrong(evidence.settle(trip.at)) for trip in evidence.trips):
+    if any(_is_wrong(t) and _is_wrong(evidence.settle(t.at), evidence.unstable_paths) for t in evidence.trips):
         return Afresh(nothing="The checkpoint is not right in this process either.")
     package, around = evidence.luggage
     party = Party(plan=evidence.plan, package=package, around=around)
@@ -104,12 +104,12 @@ def _settle(evidence: Evidence, party: Party, wrong: FreshTrip) -> Afresh:
     if asked.nothing:
         return Afresh(nothing=asked.nothing)
     found = asked.trips[0]
-    if not _is_wrong(found.trip, paths):
-        return _depends_on_the_folder(evidence, wrong)
     if evidence.nondeterministic:
         return Afresh(found=found, undecided=_NOT_DETERMINISTIC, unstable=evidence.unstable)
     if evidence.decides(unstable):
         return _undecided(evidence, party, found, trained, unstable)
+    if not _is_wrong(found.trip, paths):
+        return _depends_on_the_folder(wrong)
     with_them = asked.with_them
     outside = asked.outside if with_them is not None and not _is_wrong(with_them.trip, paths) else ()
     return Afresh(found=found, outside=outside)
@@ -122,13 +122,13 @@ def _differences(one: Trajectory, other: Trajectory) -> tuple[Mismatch, ...]:
     return tuple((found | {m.path: m for m in compare(one.end.state, other.end.state, traits=False)}).values())
 
 
-def _depends_on_the_folder(evidence: Evidence, wrong: FreshTrip) -> Afresh:
-    """Judge a checkpoint that is right in this working directory and was not in an empty one."""
-    missing = wrong.missing
-    if missing and not os.path.isabs(missing) and "ckpt-" in os.path.abspath(missing):
-        return Afresh(found=wrong, relative=missing)
-    why = f": {wrong.trip.failure}" if wrong.trip.failure is not None else ""
-    return Afresh(notes=(f"In another working directory it is not right{why}",))
+def _depends_on_the_folder(wrong: FreshTrip) -> Afresh:
+    """Judge a checkpoint that is right in this working directory and may not have been so in an empty one."""
+    if not wrong.missing or os.path.isabs(wrong.missing):
+        return Afresh()
+    if wrong.in_checkpoint:
+        return Afresh(found=wrong, relative=wrong.missing)
+    return Afresh(notes=(f"It can only be resumed in a working directory that has {wrong.missing!r}.",))
 
 
 _NOT_DETERMINISTIC = "Training is not deterministic: two runs that never stopped differ already."

@@ -42,7 +42,7 @@ def check_loads_in_a_fresh_process(evidence: Evidence) -> Outcome:
         return outcome(evidence, name, status="skipped", summary=seen.nothing)
     if seen.found is None or not _is_lost(evidence, seen):
         return outcome(evidence, name, status="pass", notes=seen.notes)
-    if seen.undecided:
+    if seen.undecided and not evidence.nondeterministic:
         return _undecided(evidence, name, seen)
     trip, lost = seen.found.trip, lost_state(seen.found.trip, evidence.unstable_paths)
     steps = count_of_steps(trip.at)
@@ -121,7 +121,7 @@ def check_resume_in_a_fresh_process(evidence: Evidence) -> Outcome:
     seen = evidence.afresh
     if seen.nothing:
         return outcome(evidence, name, status="skipped", summary=seen.nothing)
-    if seen.found is not None and parts(seen.found.trip) and seen.undecided:
+    if seen.undecided:
         return _undecided(evidence, name, seen)
     if seen.found is not None and _is_lost(evidence, seen):
         summary = "The checkpoint is not loaded completely there: see loads_in_a_fresh_process."
