@@ -12,13 +12,33 @@ from typing import Any
 
 from pytest_ckpt.comparison import Mismatch, compare
 from pytest_ckpt.fresh_tasks import Failure, Loaded, SavedThere, Trained
-from pytest_ckpt.launchers import Package, Replies, Reply, Surroundings, Task, as_plain_data, call_in_fresh_processes, encode
+from pytest_ckpt.launchers import (
+    Package,
+    Replies,
+    Reply,
+    Surroundings,
+    Task,
+    as_plain_data,
+    call_in_fresh_processes,
+    encode,
+)
 from pytest_ckpt.runs.outside import OutsideWrites
 from pytest_ckpt.spine import first_divergence, save_on_the_way, without_noted
 from pytest_ckpt.state import StateTree
 from pytest_ckpt.trips import CallFailed, Plan, Trajectory, Trip, new_path, workspace
 
-__all__ = ["MODULES", "Asked", "FreshTrip", "Party", "ask_quickly", "ask_carefully", "ask_within", "train_afresh"]
+__all__ = [
+    "MODULES",
+    "Asked",
+    "FreshTrip",
+    "Party",
+    "Saved",
+    "ask_carefully",
+    "ask_quickly",
+    "ask_within",
+    "save_here",
+    "train_afresh",
+]
 
 MODULES = ("pytest_ckpt.fresh_tasks", "numpy", "pytest", "pytest_ckpt.running", "pytest_ckpt.plugin.parametrization")
 """What a process that is forked finds loaded, beside torch."""
@@ -55,6 +75,17 @@ class Party:
             timeout=max(_LEAST_SECONDS, _TIMES * seconds),
             hash_seed=hash_seed,
         )
+
+    def predict(self, saved: Saved | None, at: int) -> Task:
+        """Return the task of predicting after a load, or after training where nothing was saved."""
+        tree = saved.trees[at] if saved is not None and self.plan.ignore else None
+        arguments = {
+            "terms": self.terms,
+            "at": at,
+            "path": "" if saved is None else str(saved.paths[at]),
+            "saved": None if tree is None else encode(tree),
+        }
+        return Task(function=f"{_HERE}predict_run", arguments=arguments)
 
     def resume(self, saved: Saved, at: int, *, folder: str = "", hidden: bool = True, follow: bool = True) -> Task:
         """Return the task of loading and training on."""
@@ -222,7 +253,9 @@ def _why_not(reply: Reply) -> str:
 def _asked(saved: Saved, points: Sequence[int], replies: Replies, unstable: Sequence[str] = ()) -> Asked:
     if not all(reply.travelled for reply in replies.items):
         reply = replies.items[0]
-        return Asked(nothing=" ".join((f"A new process cannot import what make_run needs: {reply.problem}", *reply.details)))
+        return Asked(
+            nothing=" ".join((f"A new process cannot import what make_run needs: {reply.problem}", *reply.details))
+        )
     trips = [
         replace(_judge(saved, at, reply, unstable), printed=replies.printed)
         for at, reply in zip(points, replies.items, strict=True)

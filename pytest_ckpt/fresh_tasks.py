@@ -19,7 +19,17 @@ from pytest_ckpt.spine import save_on_the_way, uninterrupted
 from pytest_ckpt.state import StateTree, capture
 from pytest_ckpt.trips import FIRST_SEED, CallFailed, Plan, Trajectory, fresh_seed, stage, workspace
 
-__all__ = ["Failure", "Loaded", "Luggage", "SavedThere", "Trained", "predict_run", "resume_run", "save_run", "train_run"]
+__all__ = [
+    "Failure",
+    "Loaded",
+    "Luggage",
+    "SavedThere",
+    "Trained",
+    "predict_run",
+    "resume_run",
+    "save_run",
+    "train_run",
+]
 
 Luggage = tuple[MakeRun, Format | None]
 """What the tasks are called with: ``make_run``, and the format where it is not one of this package."""
@@ -133,11 +143,14 @@ def resume_run(
 
 
 def predict_run(luggage: Luggage, *, terms: Mapping[str, Any], at: int, path: str, saved: bytes | None) -> Any:
-    """Load a checkpoint into a new run and return what it predicts."""
+    """Load a checkpoint into a new run, or train one without if there is no path, and return what it predicts."""
     plan = _plan(luggage, terms, at)
     with workspace():
-        run = build(plan.make_run, fresh_seed(at))
-        _load(plan, run, Path(path), at, saved, {})
+        run = build(plan.make_run, fresh_seed(at) if path else FIRST_SEED)
+        if path:
+            _load(plan, run, Path(path), at, saved, {})
+        else:
+            run.train(at)
         return predict_seeded(run)
 
 

@@ -13,7 +13,14 @@ from pytest_ckpt.spine import load_into, save_and_wait, save_on_the_way
 from pytest_ckpt.state import StateTree, capture, get_random_state, seed_everything, set_random_state
 from pytest_ckpt.trips import FIRST_SEED, CallFailed, Plan, SavedRun, fresh_seed, new_path, stage
 
-__all__ = ["AFTER_LOADING", "Generations", "Predictions", "compare_generations", "compare_predictions", "predict_seeded"]
+__all__ = [
+    "AFTER_LOADING",
+    "Generations",
+    "Predictions",
+    "compare_generations",
+    "compare_predictions",
+    "predict_seeded",
+]
 
 AFTER_LOADING = "predict() after loading"
 """The stage in which a loaded run predicts."""

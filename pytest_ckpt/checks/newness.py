@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_ckpt.checks.losses import hard, lost_state
 from pytest_ckpt.comparison import Mismatch, compare
+from pytest_ckpt.fresh_predictions import FreshPrediction, predict_afresh
 from pytest_ckpt.fresh_resume import (
     Asked,
     FreshTrip,
@@ -42,6 +43,7 @@ class Afresh:
         unstable: How two runs that never stopped differ, in two processes.
         outside: The files that save wrote elsewhere and without which the checkpoint is not right.
         relative: The file of the checkpoint that was looked for in the working directory.
+        prediction: How a checkpoint predicts there; ``None`` where that was not tried.
         notes: What is worth knowing and no failure.
     """
 
@@ -51,6 +53,7 @@ class Afresh:
     unstable: tuple[Mismatch, ...] = ()
     outside: tuple[str, ...] = ()
     relative: str = ""
+    prediction: FreshPrediction | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -79,18 +82,29 @@ def look_afresh(evidence: Evidence) -> Afresh:
     try:
         quick = ask_quickly(party, sorted({points[len(points) // 2], points[-1]}))
         wrong = next((found for found in quick.trips if _is_wrong(found.trip)), None)
-        if wrong is None:
-            return Afresh(nothing=quick.nothing, notes=_notes(quick))
-        return _settle(evidence, party, wrong)
+        seen = Afresh(nothing=quick.nothing, notes=_notes(quick)) if wrong is None else _settle(evidence, party, wrong)
+        return seen if seen.nothing else replace(seen, prediction=_prediction(evidence, party, seen))
     except CallFailed as failure:
         return Afresh(nothing=f"{str(failure).splitlines()[0].rstrip('.')}.")
+
+
+def _prediction(evidence: Evidence, party: Party, seen: Afresh) -> FreshPrediction | None:
+    """Predict in new processes too, where that is right in this one and the state is right in all of them."""
+    here = evidence.predictions
+    if here is None or here.failure is not None or here.restored or here.unstable:
+        return None
+    if seen.found is not None and (seen.found.trip.failure is not None or lost_state(seen.found.trip)):
+        return None
+    return predict_afresh(party, evidence.plan.at[-1])
 
 
 def _notes(asked: Asked) -> tuple[str, ...]:
     return (_SLOW,) if asked.slow else ()
 
 
-_SLOW = "Each new process was a new interpreter, which takes seconds: this platform cannot fork one that has torch loaded."
+_SLOW = (
+    "Each new process was a new interpreter, which takes seconds: this platform cannot fork one that has torch loaded."
+)
 
 
 def _settle(evidence: Evidence, party: Party, wrong: FreshTrip) -> Afresh:

@@ -10,10 +10,11 @@ from pytest_ckpt.checks.losses import hard, lost_state
 from pytest_ckpt.checks.newness import Afresh, parts
 from pytest_ckpt.checks.outcome import Outcome
 from pytest_ckpt.checks.registry import check
+from pytest_ckpt.fresh_predictions import FreshPrediction
 from pytest_ckpt.trips import Trip, count_of_steps
 
 _SHOWN = 6
-_UNDECIDED_ADVICE = "Sort what comes out of a set before it is used, and take hashlib or zlib.crc32() instead of hash()."
+_BY_HASH_ADVICE = "Sort what comes out of a set before it is used, and take hashlib or zlib.crc32() instead of hash()."
 _OUTSIDE_ADVICE = "Let save write everything below the path it is given, and load read it from there."
 _RELATIVE_ADVICE = "Note in the checkpoint where its files are from its own place, not from the working directory."
 _LOAD_ADVICE = (
@@ -40,6 +41,8 @@ def check_loads_in_a_fresh_process(evidence: Evidence) -> Outcome:
     seen = evidence.afresh
     if seen.nothing:
         return outcome(evidence, name, status="skipped", summary=seen.nothing)
+    if seen.prediction is not None and seen.prediction.mismatches:
+        return _predicts_otherwise(evidence, name, seen.prediction)
     if seen.found is None or not _is_lost(evidence, seen):
         return outcome(evidence, name, status="pass", notes=seen.notes)
     if seen.undecided and not evidence.nondeterministic:
@@ -60,6 +63,23 @@ def check_loads_in_a_fresh_process(evidence: Evidence) -> Outcome:
         details=tuple(_details(seen, trip)),
         advice=_advice(seen, _LOAD_ADVICE),
     )
+
+
+def _predicts_otherwise(evidence: Evidence, name: str, found: FreshPrediction) -> Outcome:
+    steps = count_of_steps(found.at)
+    return outcome(
+        evidence,
+        name,
+        status="fail",
+        summary=f"Loaded in a new process, a checkpoint saved after {steps} has the same state and predicts otherwise.",
+        mismatches=found.mismatches,
+        words=("this process", "new process"),
+        details=(_EACH_HASH_SEED,) if found.by_hash else (),
+        advice=_BY_HASH_ADVICE if found.by_hash else _LOAD_ADVICE,
+    )
+
+
+_EACH_HASH_SEED = "It predicts otherwise under each hash seed, which is another one in every process."
 
 
 def _is_lost(evidence: Evidence, seen: Afresh) -> bool:
@@ -101,7 +121,7 @@ def _undecided(evidence: Evidence, name: str, seen: Afresh) -> Outcome:
         mismatches=first,
         words=("this process", "new process"),
         causes=tuple(mismatch.path for mismatch in first),
-        advice=_UNDECIDED_ADVICE if "hash" in seen.undecided else "",
+        advice=_BY_HASH_ADVICE if "hash" in seen.undecided else "",
     )
 
 

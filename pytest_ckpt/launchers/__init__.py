@@ -1,6 +1,16 @@
 """Which process a call runs in: a new one that has never seen the objects of this one."""
 
-from pytest_ckpt.launchers.fresh import call_in_fresh_processes, can_fork, is_fresh, surroundings, warm_up, Replies, Reply, Surroundings, Task
+from pytest_ckpt.launchers.fresh import (
+    Replies,
+    Reply,
+    Surroundings,
+    Task,
+    call_in_fresh_processes,
+    can_fork,
+    is_fresh,
+    surroundings,
+    warm_up,
+)
 from pytest_ckpt.launchers.travel import CannotTravel, Package, pack
 from pytest_ckpt.launchers.wire import as_plain_data, decode, encode
 

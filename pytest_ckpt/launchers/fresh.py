@@ -15,7 +15,17 @@ from pytest_ckpt.launchers.spawn import ask_new_interpreters
 from pytest_ckpt.launchers.travel import Package
 from pytest_ckpt.launchers.wire import decode
 
-__all__ = ["Replies", "Reply", "Surroundings", "Task", "call_in_fresh_processes", "can_fork", "is_fresh", "surroundings", "warm_up"]
+__all__ = [
+    "Replies",
+    "Reply",
+    "Surroundings",
+    "Task",
+    "call_in_fresh_processes",
+    "can_fork",
+    "is_fresh",
+    "surroundings",
+    "warm_up",
+]
 
 _PRINTED_LINES = 12
 _NOT_THERE = ("PYTEST_CURRENT_TEST", "PYTEST_VERSION")  # A program that is started by hand does not have them.
@@ -61,7 +71,13 @@ def surroundings() -> Surroundings:
 
 
 def call_in_fresh_processes(
-    package: Package, tasks: Sequence[Task], *, around: Surroundings, modules: Sequence[str], timeout: float, hash_seed: str = ""
+    package: Package,
+    tasks: Sequence[Task],
+    *,
+    around: Surroundings,
+    modules: Sequence[str],
+    timeout: float,
+    hash_seed: str = "",
 ) -> Replies:
     """Call each task's function with what was packed, each in a new process with another hash seed.
 

@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import IO, Any
+from typing import IO
 
 from pytest_ckpt.launchers.fork import read_frames, write_frame
 from pytest_ckpt.launchers.guest import Answer
@@ -48,7 +48,7 @@ class Server:
     def __init__(self, modules: Sequence[str]) -> None:
         self.pid = os.getpid()
         self._control, theirs = socket.socketpair()
-        self._output = tempfile.TemporaryFile()
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115  It lives as long as the server.
         path = [os.path.abspath(entry) for entry in sys.path]
         environment = {**os.environ, "PYTHONHASHSEED": another_hash_seed(), "OMP_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
@@ -151,5 +151,3 @@ class _Guest:
 def _text(file: IO[bytes]) -> str:
     file.seek(0)
     return file.read().decode("utf-8", "replace")
-
-

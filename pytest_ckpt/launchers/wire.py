@@ -93,7 +93,9 @@ def _plain(value: Any) -> Any:
     if is_dataclass(kind) and kind.__module__.startswith("pytest_ckpt."):
         return kind(**{field.name: _plain(getattr(value, field.name)) for field in fields(kind)})
     if is_array(value):
-        return value if value.dtype != object else ObjectPicture(kind="array", attributes={"of": _plain(value.tolist())})
+        return (
+            ObjectPicture(kind="array", attributes={"of": _plain(value.tolist())}) if value.dtype == object else value
+        )
     if kind.__module__.split(".")[0] in _LIBRARIES:
         return value
     return _stand_in(value)

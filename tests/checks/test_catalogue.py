@@ -69,6 +69,7 @@ MATRIX: dict[str, tuple[str, set[str]]] = {
 }
 
 
+@pytest.mark.usefixtures("new_processes")
 @pytest.mark.parametrize("name", GOOD_RUNS)
 def test_a_good_run_passes_every_check_that_has_something_to_judge(name: str) -> None:
     outcomes = check_training_run(GOOD_RUNS[name])
@@ -85,6 +86,7 @@ def test_a_run_that_is_strict_about_its_files_passes_every_check_of_strictness()
     )
 
 
+@pytest.mark.usefixtures("new_processes")
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_seen_by_its_checks_and_by_no_others(fault: str) -> None:
     """What load makes of checkpoints that are not whole is a promise: all of it is asked where a fault is about it."""
