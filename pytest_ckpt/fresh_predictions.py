@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from pytest_ckpt.comparison import Mismatch, compare
-from pytest_ckpt.fresh_resume import Party, Saved, save_here
+from pytest_ckpt.fresh_party import Party, Saved, save_here
 from pytest_ckpt.generations import predict_seeded
 from pytest_ckpt.launchers import Reply, as_plain_data
 from pytest_ckpt.runs import LiveRun, build

@@ -4,129 +4,28 @@ from __future__ import annotations
 
 import os
 import tempfile
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from pytest_ckpt.comparison import Mismatch, compare
+from pytest_ckpt.fresh_party import Party, Saved, save_here
 from pytest_ckpt.fresh_tasks import Failure, Loaded, SavedThere, Trained
 from pytest_ckpt.launchers import (
-    Package,
     Replies,
     Reply,
-    Surroundings,
-    Task,
-    as_plain_data,
-    call_in_fresh_processes,
-    encode,
 )
-from pytest_ckpt.runs.outside import OutsideWrites
-from pytest_ckpt.spine import first_divergence, save_on_the_way, without_noted
-from pytest_ckpt.state import StateTree
-from pytest_ckpt.trips import CallFailed, Plan, Trajectory, Trip, new_path, workspace
+from pytest_ckpt.spine import first_divergence, without_noted
+from pytest_ckpt.trips import CallFailed, Trajectory, Trip, new_path, workspace
 
 __all__ = [
-    "MODULES",
     "Asked",
     "FreshTrip",
-    "Party",
-    "Saved",
     "ask_carefully",
     "ask_quickly",
     "ask_within",
-    "save_here",
     "train_afresh",
 ]
-
-MODULES = ("pytest_ckpt.fresh_tasks", "numpy", "pytest", "pytest_ckpt.running", "pytest_ckpt.plugin.parametrization")
-"""What a process that is forked finds loaded, beside torch."""
-_LEAST_SECONDS, _TIMES = 60.0, 20.0
-_HERE = "pytest_ckpt.fresh_tasks:"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Party:
-    """What is sent to new processes.
-
-    Attributes:
-        plan: What is run.
-        package: ``make_run``, packed before it was called.
-        around: What the run found in this process.
-    """
-
-    plan: Plan
-    package: Package
-    around: Surroundings
-
-    @property
-    def terms(self) -> dict[str, Any]:
-        """The plan, as plain data."""
-        return {"steps": self.plan.steps, "storage": self.plan.storage.name, "ignore": tuple(self.plan.ignore)}
-
-    def call(self, tasks: Sequence[Task], seconds: float = 0.0, hash_seed: str = "") -> Replies:
-        """Do tasks, each in a new process."""
-        return call_in_fresh_processes(
-            self.package,
-            tasks,
-            around=self.around,
-            modules=MODULES,
-            timeout=max(_LEAST_SECONDS, _TIMES * seconds),
-            hash_seed=hash_seed,
-        )
-
-    def predict(self, saved: Saved | None, at: int) -> Task:
-        """Return the task of predicting after a load, or after training where nothing was saved."""
-        tree = saved.trees[at] if saved is not None and self.plan.ignore else None
-        arguments = {
-            "terms": self.terms,
-            "at": at,
-            "path": "" if saved is None else str(saved.paths[at]),
-            "saved": None if tree is None else encode(tree),
-        }
-        return Task(function=f"{_HERE}predict_run", arguments=arguments)
-
-    def resume(self, saved: Saved, at: int, *, folder: str = "", hidden: bool = True, follow: bool = True) -> Task:
-        """Return the task of loading and training on."""
-        return Task(
-            function=f"{_HERE}resume_run",
-            arguments={
-                "terms": self.terms,
-                "at": at,
-                "path": str(saved.paths[at]),
-                "saved": encode(saved.trees[at]) if self.plan.ignore else None,
-                "follow": follow,
-            },
-            folder=folder,
-            hidden=saved.outside if hidden else (),
-        )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Saved:
-    """A run that has saved, as plain data.
-
-    Attributes:
-        trajectory: What it did.
-        trees: Its states at its saves.
-        after: Its state right after a save, where there was only one.
-        paths: Its checkpoints.
-        outside: The files that saves wrote elsewhere.
-        seconds: How long it took.
-    """
-
-    trajectory: Trajectory
-    trees: dict[int, StateTree]
-    after: dict[int, StateTree]
-    paths: dict[int, Path]
-    outside: tuple[str, ...] = ()
-    seconds: float = 0.0
-
-    @property
-    def wrote_nothing(self) -> bool:
-        """Whether a save left no file behind, as that of a program does that keeps its checkpoints in memory."""
-        return not any(any(path.parent.iterdir()) for path in self.paths.values())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -165,27 +64,6 @@ class Asked:
     with_them: FreshTrip | None = None
 
 
-def save_here(plan: Plan, folder: Path) -> Saved:
-    """Train a run to the end that saves on its way, and note what it writes elsewhere.
-
-    Raises:
-        CallFailed: If it cannot train or save.
-    """
-    writes = OutsideWrites(folder)
-    storage = replace(plan.storage, save=writes.during(plan.storage.save))
-    start = time.monotonic()
-    with writes.watching():
-        saved = save_on_the_way(replace(plan, storage=storage), folder)
-    return Saved(
-        trajectory=as_plain_data(saved.trajectory),
-        trees=as_plain_data(saved.trees),
-        after=as_plain_data(saved.after),
-        paths=saved.paths,
-        outside=tuple(file for file in writes.files if os.path.isfile(file)),
-        seconds=time.monotonic() - start,
-    )
-
-
 def ask_quickly(party: Party, points: Iterable[int]) -> Asked:
     """Load several checkpoints of one run in new processes, in an empty working directory.
 
@@ -220,8 +98,7 @@ def ask_within(party: Party, at: int, unstable: Sequence[str]) -> Asked:
     """Save in one new process and load in another one like it, so that only the checkpoint can differ."""
     with workspace() as folder:
         path = new_path(folder, "there", party.plan.storage).parent
-        arguments = {"terms": party.terms, "at": at, "folder": str(path)}
-        (reply,) = party.call([Task(function=f"{_HERE}save_run", arguments=arguments)]).items
+        (reply,) = party.call([party.save(at, path)]).items
         there = reply.value
         if not isinstance(there, SavedThere) or there.tree is None or there.trajectory is None:
             return Asked(nothing=_why_not(reply))
@@ -238,8 +115,7 @@ def train_afresh(party: Party, hash_seed: str = "") -> Trajectory | str:
         party: What is run.
         hash_seed: The ``PYTHONHASHSEED`` of a new interpreter, which takes seconds; default: that of every new process.
     """
-    task = Task(function=f"{_HERE}train_run", arguments={"terms": party.terms})
-    (reply,) = party.call([task], hash_seed=hash_seed).items
+    (reply,) = party.call([party.train()], hash_seed=hash_seed).items
     if not isinstance(reply.value, Trained) or reply.value.trajectory is None:
         return _why_not(reply)
     return reply.value.trajectory

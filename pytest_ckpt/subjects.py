@@ -11,7 +11,7 @@ from pytest_ckpt.checks.newness import Luggage
 from pytest_ckpt.errors import MissingDependencyError, UsageError
 from pytest_ckpt.formats import get_format
 from pytest_ckpt.formats.registry import BUILTIN_FORMATS
-from pytest_ckpt.fresh_resume import MODULES
+from pytest_ckpt.fresh_party import MODULES
 from pytest_ckpt.launchers import CannotTravel, pack, surroundings, warm_up
 from pytest_ckpt.runs import MakeRun, build, isolated, require_factory
 from pytest_ckpt.runs.shared_state import SharedState

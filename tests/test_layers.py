@@ -33,6 +33,7 @@ LAYERS = {
     "devices": 4,
     "launchers": 4,
     "faults": 5,
+    "fresh_party": 6,
     "fresh_predictions": 6,
     "fresh_resume": 6,
     "fresh_tasks": 6,

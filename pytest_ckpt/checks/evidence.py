@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property
 
-from pytest_ckpt.checks.losses import hard
+from pytest_ckpt.checks.losses import concerns_training, hard
 from pytest_ckpt.checks.newness import Afresh, Luggage, look_afresh
 from pytest_ckpt.comparison import Mismatch, compare
 from pytest_ckpt.diagnosis import Needs, component_kinds, find_needs
@@ -117,19 +116,7 @@ class Evidence:
     @cached_property
     def nondeterministic(self) -> bool:
         """Whether training itself does not repeat."""
-        return self.decides(self.unstable)
-
-    def decides(self, unstable: Iterable[Mismatch]) -> bool:
-        """Whether it is the training that two runs do not share, and not a clock.
-
-        It is when a parameter differs, or, in a run without modules, any tensor. A result or a buffer
-        may hold the time; when there is nothing else to go by, it decides.
-        """
-        tensors = [m.path for m in unstable if m.tensor and not m.path.startswith("output")]
-        parameters = {f"{name}.{key}" for name, traits in self.reference.end.traits.items() for key in traits}
-        if parameters:
-            return any(path in parameters for path in tensors)
-        return bool(tensors) or any(m.path.startswith("output") for m in unstable)
+        return concerns_training(self.unstable, self.reference.end)
 
     @cached_property
     def afresh(self) -> Afresh:

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from pytest_ckpt.checks.losses import hard, lost_state
+from pytest_ckpt.checks.losses import concerns_training, hard, lost_state
 from pytest_ckpt.comparison import Mismatch, compare
+from pytest_ckpt.fresh_party import Party
 from pytest_ckpt.fresh_predictions import FreshPrediction, predict_afresh
 from pytest_ckpt.fresh_resume import (
     Asked,
     FreshTrip,
-    Party,
     ask_carefully,
     ask_quickly,
     ask_within,
@@ -120,8 +120,8 @@ def _settle(evidence: Evidence, party: Party, wrong: FreshTrip) -> Afresh:
     found = asked.trips[0]
     if evidence.nondeterministic:
         return Afresh(found=found, undecided=_NOT_DETERMINISTIC, unstable=evidence.unstable)
-    if evidence.decides(unstable):
-        return _undecided(evidence, party, found, trained, unstable)
+    if concerns_training(unstable, reference.end):
+        return _undecided(party, found, trained, unstable)
     if not _is_wrong(found.trip, paths):
         return _depends_on_the_folder(wrong)
     with_them = asked.with_them
@@ -157,16 +157,14 @@ _BY_PAST = (
 )
 
 
-def _undecided(
-    evidence: Evidence, party: Party, found: FreshTrip, trained: Trajectory, unstable: tuple[Mismatch, ...]
-) -> Afresh:
+def _undecided(party: Party, found: FreshTrip, trained: Trajectory, unstable: tuple[Mismatch, ...]) -> Afresh:
     """Judge a run that is another one in a new process without any checkpoint, as far as that can be done."""
     again = train_afresh(party)
-    if isinstance(again, str) or evidence.decides(noise := _differences(trained, again)):
+    if isinstance(again, str) or concerns_training(noise := _differences(trained, again), trained.end):
         return Afresh(found=found, undecided=_BY_PROCESS, unstable=unstable)
     within = ask_within(party, found.trip.at, [m.path for m in noise])
     if within.trips and _is_wrong(within.trips[0].trip, [m.path for m in noise]):
         return Afresh(found=within.trips[0])
     other = train_afresh(party, _A_THIRD_HASH_SEED)
-    by_hash = not isinstance(other, str) and evidence.decides(_differences(trained, other))
+    by_hash = not isinstance(other, str) and concerns_training(_differences(trained, other), trained.end)
     return Afresh(found=found, undecided=_BY_HASH if by_hash else _BY_PAST, unstable=unstable)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import select
 import socket
 import struct
 import subprocess
@@ -49,10 +50,11 @@ class Server:
         self.pid = os.getpid()
         self._control, theirs = socket.socketpair()
         self._output = tempfile.TemporaryFile()  # noqa: SIM115  It lives as long as the server.
+        ours = sorted(name for name in sys.modules if name.split(".")[0] == "pytest_ckpt")
         path = [os.path.abspath(entry) for entry in sys.path]
         environment = {**os.environ, "PYTHONHASHSEED": another_hash_seed(), "OMP_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM, str(theirs.fileno()), json.dumps(path), json.dumps(list(modules))],
+            [sys.executable, "-c", _PROGRAM, str(theirs.fileno()), json.dumps(path), json.dumps([*ours, *modules])],
             pass_fds=[theirs.fileno()],
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -117,10 +119,10 @@ class _Guest:
 
     def converse(self, request: Request) -> list[Answer]:
         # The server may still be loading torch.
-        self._connection.settimeout(_START_SECONDS)
-        pid = self._told.read(4)
+        ready, _, _ = select.select([self._told], [], [], _START_SECONDS)
+        pid = self._told.read(4) if ready else b""
         if len(pid) < 4:
-            raise Lost("the server ended")
+            raise Lost("the server ended" if ready else f"the server was not ready after {_START_SECONDS:g} s")
         (self._pid,) = struct.unpack("i", pid)
         self._connection.settimeout(request.timeout * (1 + len(request.tasks)) + _GRACE_SECONDS)
         answers: list[Answer] = []
