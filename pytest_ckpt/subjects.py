@@ -123,6 +123,6 @@ class Subject:
         name = self.terms.format
         form = get_format(name) if name not in ("", OWN, *BUILTIN_FORMATS) else None
         try:
-            return pack((self.make_run, form)), surroundings()
+            return pack((self.make_run, form), self.name), surroundings()
         except CannotTravel as error:
             return str(error)

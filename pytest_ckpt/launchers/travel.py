@@ -57,15 +57,19 @@ class Package:
     argv: tuple[str, ...] = field(repr=False)
 
 
-def pack(thing: Any) -> Package:
+def pack(thing: Any, name: str = "") -> Package:
     """Pack a function, or anything else that can be pickled by name or by value.
 
     What is packed by value is as it is now: pack it before it is used.
 
+    Args:
+        thing: What is packed.
+        name: What to call it if that is not possible; default: its own name.
+
     Raises:
         CannotTravel: If it can be pickled in neither way.
     """
-    data, by_value = _pickled(thing)
+    data, by_value = _pickled(thing, name or getattr(thing, "__qualname__", type(thing).__qualname__))
     return Package(
         data=data,
         by_value=by_value,
@@ -75,7 +79,7 @@ def pack(thing: Any) -> Package:
     )
 
 
-def _pickled(thing: Any) -> tuple[bytes, bool]:
+def _pickled(thing: Any, name: str) -> tuple[bytes, bool]:
     try:
         data = pickle.dumps(thing, protocol=5)
         if _main_has_a_file() or _MAIN.encode() not in data:
@@ -89,9 +93,8 @@ def _pickled(thing: Any) -> tuple[bytes, bool]:
         return dill.dumps(thing, recurse=not _main_has_a_file()), True
     except Exception as error:
         raise CannotTravel(
-            f"{getattr(thing, '__qualname__', type(thing).__qualname__)} cannot be sent to a new process, "
-            f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}. Move it, with what it needs, "
-            "to the top of a module."
+            f"{name} cannot be sent to a new process, {type(error).__name__}: {(str(error).splitlines() or [''])[0]}. "
+            "Move it, with what it needs, to the top of a module."
         ) from None
 
 

@@ -52,11 +52,11 @@ def test_a_new_process_has_the_surroundings_of_this_one_and_another_hash_seed(
     monkeypatch.chdir(tmp_path)
     torch.set_default_dtype(torch.float64)
     try:
-        (reply,) = ask("surroundings").items
+        replies = ask("surroundings")
     finally:
         torch.set_default_dtype(torch.float32)
 
-    there = reply.value
+    there = replies.items[0].value
     assert there["pid"] != os.getpid()
     assert there["fresh"]
     assert there["folder"] == str(tmp_path)
@@ -64,6 +64,7 @@ def test_a_new_process_has_the_surroundings_of_this_one_and_another_hash_seed(
     assert there["hash seed"] != os.environ.get("PYTHONHASHSEED")
     assert there["hash"] != hash("a string")
     assert there["threads"] == 1
+    assert replies.slow == (kind == "spawn")
     assert there["dtype"] == torch.float64
     assert there["path"] == [os.path.abspath(entry) for entry in sys.path]
 
@@ -78,14 +79,13 @@ def test_a_forked_process_draws_the_random_numbers_that_a_new_interpreter_draws(
     assert result.stdout.strip() == str(reply.value["draw"].tolist())
 
 
-def test_no_task_sees_what_another_has_left(kind: str) -> None:
+def test_no_task_sees_what_another_has_left() -> None:
     guest_functions.COUNT[0] = 7
 
     replies = ask("count", "count")
 
     assert [reply.value for reply in replies.items] == [1, 1]
     assert guest_functions.COUNT == [7]
-    assert replies.slow == (kind == "spawn")
 
 
 def test_a_program_that_asks_for_two_threads_does_not_hang() -> None:
@@ -95,7 +95,7 @@ def test_a_program_that_asks_for_two_threads_does_not_hang() -> None:
     assert reply.value == 1.0
 
 
-def test_a_large_answer_comes_whole(kind: str) -> None:
+def test_a_large_answer_comes_whole() -> None:
     (reply,) = ask("large", size=500_000).items
 
     assert torch.equal(reply.value, torch.arange(500_000))
@@ -155,7 +155,7 @@ def test_a_process_that_ends_too_early_is_told_of_and_the_next_one_runs(
     assert second.value == 1
 
 
-def test_a_crash_shows_where(kind: str) -> None:
+def test_a_crash_shows_where() -> None:
     replies = ask("crash")
 
     assert "killed by signal 11" in replies.items[0].problem
@@ -165,11 +165,11 @@ def test_a_crash_shows_where(kind: str) -> None:
 def test_a_process_that_hangs_is_killed_and_shows_where(kind: str) -> None:
     start = time.monotonic()
 
-    replies = ask("hang", timeout=2)
+    replies = ask("hang", timeout=8)
 
-    assert replies.items[0].problem == "The process did not end within 2 s."
+    assert replies.items[0].problem == "The process did not end within 8 s."
     assert any("in hang" in line for line in replies.printed)
-    assert time.monotonic() - start < 60
+    assert time.monotonic() - start < 100
 
 
 def is_there(pid: int) -> bool:
