@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -76,7 +77,13 @@ def _import_main(file: str) -> None:
 
 def _fill_main(thing: Any) -> None:
     """Give ``__main__`` what a function of a session without a file uses: pickles in its files name classes there."""
-    while hasattr(thing, "func"):
-        thing = thing.func
-    for name, value in getattr(thing, "__globals__", {}).items():
-        vars(sys.modules[_MAIN]).setdefault(name, value)
+    for item in thing if isinstance(thing, tuple) else (thing,):
+        while isinstance(item, functools.partial):
+            item = item.func
+        owner = getattr(item, "__self__", None)
+        found = dict(getattr(item, "__globals__", {}))
+        for kind in (owner, type(owner), item, type(item)):
+            if isinstance(kind, type) and kind.__module__ == _MAIN:
+                found[kind.__name__] = kind
+        for name, value in found.items():
+            vars(sys.modules[_MAIN]).setdefault(name, value)

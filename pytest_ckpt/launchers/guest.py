@@ -12,6 +12,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+import torch
+
 from pytest_ckpt.launchers.arrival import unpack
 from pytest_ckpt.launchers.request import Request, Surroundings, Task
 from pytest_ckpt.launchers.settings import apply_settings
@@ -41,8 +43,10 @@ def enter(surroundings: Surroundings) -> None:
         os.environ["PYTHONHASHSEED"] = seed
     tempfile.tempdir = None
     os.chdir(surroundings.folder)
+    # As in a new interpreter; python's own generator does so by itself in a forked process.
+    torch.seed()
     if (numpy := sys.modules.get("numpy")) is not None:
-        numpy.random.seed()  # Python does so itself in a forked process.
+        numpy.random.seed()
     apply_settings(surroundings.settings)
 
 

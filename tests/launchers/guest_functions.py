@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import os
+import random
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from pytest_ckpt.launchers import is_fresh
@@ -32,7 +34,7 @@ def surroundings(thing: Any) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "dtype": torch.get_default_dtype(),
         "path": list(sys.path),
-        "draw": torch.rand(2),
+        "draws": {"torch": torch.rand(()).item(), "numpy": np.random.random(), "python": random.random()},
     }
 
 
