@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from pytest_ckpt.launchers import Package, Replies, Surroundings, Task, as_plain_data, call_in_fresh_processes, encode
+from pytest_ckpt.runs import LiveRun, build
+from pytest_ckpt.runs.carrying import carry_over
 from pytest_ckpt.runs.outside import OutsideWrites
 from pytest_ckpt.spine import save_on_the_way
 from pytest_ckpt.state import StateTree
-from pytest_ckpt.trips import Plan, Trajectory
+from pytest_ckpt.trips import Plan, Trajectory, fresh_seed
 
-__all__ = ["MODULES", "Party", "Saved", "save_here"]
+__all__ = ["MODULES", "Party", "Saved", "load_here", "save_here"]
 
 MODULES = ("pytest_ckpt.fresh_tasks", "numpy", "pytest")
 """What a process that is forked finds loaded, beside torch and what this one has loaded of this package."""
@@ -55,14 +57,22 @@ class Party:
 
     def predict(self, saved: Saved | None, at: int) -> Task:
         """Return the task of predicting after a load, or after training where nothing was saved."""
-        tree = saved.trees[at] if saved is not None and self.plan.ignore else None
+        path = "" if saved is None else str(saved.paths[at])
+        arguments = {"terms": self.terms, "at": at, "path": path, "saved": self._carried(saved, at)}
+        return Task(function=f"{_HERE}predict_run", arguments=arguments)
+
+    def picture(self, saved: Saved, at: int) -> Task:
+        """Return the task of picturing a run after a load."""
         arguments = {
             "terms": self.terms,
             "at": at,
-            "path": "" if saved is None else str(saved.paths[at]),
-            "saved": None if tree is None else encode(tree),
+            "path": str(saved.paths[at]),
+            "saved": self._carried(saved, at),
         }
-        return Task(function=f"{_HERE}predict_run", arguments=arguments)
+        return Task(function=f"{_HERE}picture_run", arguments=arguments)
+
+    def _carried(self, saved: Saved | None, at: int) -> bytes | None:
+        return encode(saved.trees[at]) if saved is not None and self.plan.ignore else None
 
     def save(self, at: int, folder: Path) -> Task:
         """Return the task of saving there, in a folder."""
@@ -80,7 +90,7 @@ class Party:
                 "terms": self.terms,
                 "at": at,
                 "path": str(saved.paths[at]),
-                "saved": encode(saved.trees[at]) if self.plan.ignore else None,
+                "saved": self._carried(saved, at),
                 "follow": follow,
             },
             folder=folder,
@@ -133,3 +143,13 @@ def save_here(plan: Plan, folder: Path) -> Saved:
         outside=tuple(file for file in writes.files if os.path.isfile(file)),
         seconds=time.monotonic() - start,
     )
+
+
+def load_here(party: Party, saved: Saved, at: int) -> LiveRun:
+    """Return a fresh run of this process that has loaded a checkpoint."""
+    plan = party.plan
+    run = build(plan.make_run, fresh_seed(at))
+    plan.load(run, saved.paths[at])
+    carry_over(run, saved.trees[at], plan.ignore)
+    run.steps_done = at
+    return run

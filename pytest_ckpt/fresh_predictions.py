@@ -5,18 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from pytest_ckpt.comparison import Mismatch, compare
-from pytest_ckpt.fresh_party import Party, Saved, save_here
+from pytest_ckpt.fresh_party import Party, Saved, load_here, save_here
 from pytest_ckpt.generations import predict_seeded
 from pytest_ckpt.launchers import Reply, as_plain_data
 from pytest_ckpt.runs import LiveRun, build
-from pytest_ckpt.runs.carrying import carry_over
-from pytest_ckpt.trips import FIRST_SEED, fresh_seed, workspace
+from pytest_ckpt.trips import FIRST_SEED, workspace
 
 __all__ = ["FreshPrediction", "nearly_equal", "predict_afresh"]
 
@@ -49,7 +47,7 @@ def predict_afresh(party: Party, at: int) -> FreshPrediction:
     """
     with workspace() as folder:
         saved = save_here(replace(party.plan, at=(at,)), folder)
-        here, trained_here = _predict_here(party, saved, at), _trained(party, at)
+        here, trained_here = _plain_prediction(load_here(party, saved, at)), _trained(party, at)
         there, again, trained = map(_value, party.call(_tasks(party, saved, at), saved.seconds).items)
         if there is None or nearly_equal(here, there) or not nearly_equal(there, again):
             return FreshPrediction(at=at)
@@ -65,15 +63,6 @@ def predict_afresh(party: Party, at: int) -> FreshPrediction:
 
 def _tasks(party: Party, saved: Saved, at: int) -> list[Any]:
     return [party.predict(saved, at), party.predict(saved, at), party.predict(None, at)]
-
-
-def _predict_here(party: Party, saved: Saved, at: int) -> Any:
-    plan = party.plan
-    run = build(plan.make_run, fresh_seed(at))
-    plan.load(run, Path(saved.paths[at]))
-    carry_over(run, saved.trees[at], plan.ignore)
-    run.steps_done = at
-    return _plain_prediction(run)
 
 
 def _trained(party: Party, at: int) -> Any:

@@ -24,6 +24,7 @@ __all__ = [
     "ask_carefully",
     "ask_quickly",
     "ask_within",
+    "judge_replies",
     "train_afresh",
 ]
 
@@ -77,7 +78,7 @@ def ask_quickly(party: Party, points: Iterable[int]) -> Asked:
             return Asked(nothing="save(path) writes no file, so there is nothing that another process could load.")
         tasks = [party.resume(saved, at, folder=empty, follow=False) for at in plan.at]
         replies = party.call(tasks, saved.seconds)
-        return _asked(saved, plan.at, replies)
+        return judge_replies(saved, plan.at, replies)
 
 
 def ask_carefully(party: Party, at: int, unstable: Sequence[str]) -> Asked:
@@ -90,7 +91,7 @@ def ask_carefully(party: Party, at: int, unstable: Sequence[str]) -> Asked:
         saved = save_here(replace(party.plan, at=(at,)), folder)
         tasks = [party.resume(saved, at), *([party.resume(saved, at, hidden=False)] if saved.outside else [])]
         replies = party.call(tasks, saved.seconds)
-        asked = _asked(saved, (at,) * len(tasks), replies, unstable)
+        asked = judge_replies(saved, (at,) * len(tasks), replies, unstable)
         return replace(asked, trips=asked.trips[:1], with_them=asked.trips[1] if len(asked.trips) > 1 else None)
 
 
@@ -105,7 +106,7 @@ def ask_within(party: Party, at: int, unstable: Sequence[str]) -> Asked:
         found = next(path.iterdir(), path) / f"checkpoint{party.plan.storage.suffix}"
         after = {} if there.after is None else {at: there.after}
         saved = Saved(trajectory=there.trajectory, trees={at: there.tree}, after=after, paths={at: found})
-        return _asked(saved, (at,), party.call([party.resume(saved, at)]), unstable)
+        return judge_replies(saved, (at,), party.call([party.resume(saved, at)]), unstable)
 
 
 def train_afresh(party: Party, hash_seed: str = "") -> Trajectory | str:
@@ -126,7 +127,15 @@ def _why_not(reply: Reply) -> str:
     return reply.problem or (failure.text if failure is not None else "nothing came back")
 
 
-def _asked(saved: Saved, points: Sequence[int], replies: Replies, unstable: Sequence[str] = ()) -> Asked:
+def judge_replies(saved: Saved, points: Sequence[int], replies: Replies, unstable: Sequence[str] = ()) -> Asked:
+    """Compare what came back with the run that has saved.
+
+    Args:
+        saved: That run.
+        points: The step each reply is about.
+        replies: What came back.
+        unstable: Paths that are not compared.
+    """
     if not all(reply.travelled for reply in replies.items):
         reply = replies.items[0]
         return Asked(

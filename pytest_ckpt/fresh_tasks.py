@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_ckpt.comparison import compare
+from pytest_ckpt.diagnosis import picture
 from pytest_ckpt.formats import Format, get_format
 from pytest_ckpt.generations import predict_seeded
 from pytest_ckpt.launchers import decode
@@ -25,6 +26,7 @@ __all__ = [
     "Luggage",
     "SavedThere",
     "Trained",
+    "picture_run",
     "predict_run",
     "resume_run",
     "save_run",
@@ -152,6 +154,15 @@ def predict_run(luggage: Luggage, *, terms: Mapping[str, Any], at: int, path: st
         else:
             run.train(at)
         return predict_seeded(run)
+
+
+def picture_run(luggage: Luggage, *, terms: Mapping[str, Any], at: int, path: str, saved: bytes | None) -> Any:
+    """Load a checkpoint into a new run and return a picture of all it is made of."""
+    plan = _plan(luggage, terms, at)
+    with workspace():
+        run = build(plan.make_run, fresh_seed(at))
+        _load(plan, run, Path(path), at, saved, {})
+        return picture(run)
 
 
 def _load(

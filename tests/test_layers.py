@@ -34,6 +34,7 @@ LAYERS = {
     "launchers": 4,
     "faults": 5,
     "fresh_party": 6,
+    "fresh_pictures": 6,
     "fresh_predictions": 6,
     "fresh_resume": 6,
     "fresh_tasks": 6,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_ckpt.checks.losses import concerns_training, hard, lost_state
 from pytest_ckpt.comparison import Mismatch, compare
 from pytest_ckpt.fresh_party import Party
+from pytest_ckpt.fresh_pictures import differs_there
 from pytest_ckpt.fresh_predictions import FreshPrediction, predict_afresh
 from pytest_ckpt.fresh_resume import (
     Asked,
@@ -44,6 +46,7 @@ class Afresh:
         outside: The files that save wrote elsewhere and without which the checkpoint is not right.
         relative: The file of the checkpoint that was looked for in the working directory.
         prediction: How a checkpoint predicts there; ``None`` where that was not tried.
+        hidden: How the run differs there after loading, but for the state of its components.
         notes: What is worth knowing and no failure.
     """
 
@@ -54,6 +57,7 @@ class Afresh:
     outside: tuple[str, ...] = ()
     relative: str = ""
     prediction: FreshPrediction | None = None
+    hidden: tuple[Mismatch, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -126,7 +130,15 @@ def _settle(evidence: Evidence, party: Party, wrong: FreshTrip) -> Afresh:
         return _depends_on_the_folder(wrong)
     with_them = asked.with_them
     outside = asked.outside if with_them is not None and not _is_wrong(with_them.trip, paths) else ()
-    return Afresh(found=found, outside=outside)
+    return Afresh(found=found, outside=outside, hidden=_hidden(evidence, party, found.trip))
+
+
+def _hidden(evidence: Evidence, party: Party, trip: Trip) -> tuple[Mismatch, ...]:
+    if not evidence.explain or trip.failure is not None or lost_state(trip):
+        return ()
+    with suppress(Exception):  # The finding stands without its cause.
+        return differs_there(party, trip.at)
+    return ()
 
 
 def _differences(one: Trajectory, other: Trajectory) -> tuple[Mismatch, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterator
 
 from pytest_ckpt.checks.evidence import Evidence
@@ -164,10 +166,22 @@ def _parted(evidence: Evidence, name: str, seen: Afresh, trip: Trip) -> Outcome:
         summary=f"Resumed in a new process, the run is another one: saved after {steps}, {how}.",
         mismatches=where,
         words=("uninterrupted", "resumed"),
-        causes=tuple(dict.fromkeys(evidence.component_of(m.path) for m in where if not m.path.startswith("output"))),
-        details=(_SAME_HERE, *(_details(seen, trip) if seen.outside else ())),
+        causes=tuple(mismatch.path for mismatch in seen.hidden[:_SHOWN]),
+        details=(_SAME_HERE, *_hidden(seen), *(_details(seen, trip) if seen.outside else ())),
         advice=_advice(seen, _RESUME_ADVICE),
     )
+
+
+def _hidden(seen: Afresh) -> Iterator[str]:
+    """Say what differs after loading; of what is kept by the path of a checkpoint, only where it is kept."""
+    folder = f"{tempfile.gettempdir()}{os.sep}ckpt-"
+    plain = [mismatch for mismatch in seen.hidden if folder not in mismatch.path]
+    if seen.hidden:
+        yield "Differs after loading:"
+    for mismatch in plain[:_SHOWN]:
+        yield f"    {mismatch.path}: {mismatch.expected} in this process, {mismatch.actual} in the new one"
+    for path in dict.fromkeys(m.path.partition(folder)[0].rstrip("./[\"'") for m in seen.hidden if m not in plain):
+        yield f"    {path}: knows checkpoints by their paths in this process, and not in the new one"
 
 
 _SAME_HERE = "Every component is loaded as it was saved, and resumed in this process the run is the same."

@@ -88,7 +88,20 @@ class KeepsTheCountInMemory(Program):
 
 def test_what_a_resume_in_a_new_process_says() -> None:
     assert report_of(KeepsTheCountInMemory, "resume_in_a_fresh_process") == text("""
-        TODO
+        Checkpoint checks of tiny: 1 fail.
+
+        FAIL resume_in_a_fresh_process
+        Resumed in a new process, the run is another one: saved after 1 step, they part at step(1).
+        output: value differs
+            uninterrupted: 0.0
+            resumed:       -1.0
+        Every component is loaded as it was saved, and resumed in this process the run is the same.
+        Differs after loading:
+            KeepsTheCountInMemory.count: 1 in this process, 0 in the new one
+            KEPT: knows checkpoints by their paths in this process, and not in the new one
+        Save what training keeps outside the run and restore it in load: a variable of a module or a class, a cache, \
+an environment variable. Where parameters are listed, list them in a fixed order: sorted(names), not a set.
+        Or, if this is on purpose: expected_failures={"resume_in_a_fresh_process": "the reason"}.
     """)
 
 
