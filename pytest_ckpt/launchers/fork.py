@@ -16,20 +16,32 @@ from pytest_ckpt.launchers.guest import Answer, perform, receive
 from pytest_ckpt.launchers.request import Request, Task
 from pytest_ckpt.launchers.zygote import die_with_parent
 
-__all__ = ["read_frames", "serve_request", "write_frame"]
+__all__ = ["how_it_ended", "read_frames", "serve_request", "write_frame"]
 
 _LOOK_SECONDS = 0.05
 
 
 def serve_request(connection: socket.socket) -> None:
-    """Read a request, and write one answer per task, or a single one if nothing could be unpacked."""
+    """Read a request, and write one answer per task, or a single one if nothing could be unpacked.
+
+    The last task is done in this very process, which ends with it: whoever asked is told how.
+    """
     request: Request = next(iter(read_frames(connection)))
     thing, problem = receive(request)
     if problem is not None:
         write_frame(connection, problem)
         return
-    for task in request.tasks:
+    *others, last = request.tasks
+    for task in others:
         write_frame(connection, _perform_apart(task, thing, request.timeout))
+    _perform_and_answer(connection, last, thing, request.timeout)
+
+
+def _perform_and_answer(connection: socket.socket, task: Task, thing: Any, timeout: float) -> None:
+    answer = perform(task, thing, timeout)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    write_frame(connection, answer)
 
 
 def _perform_apart(task: Task, thing: Any, timeout: float) -> Answer:
@@ -43,15 +55,13 @@ def _perform_apart(task: Task, thing: Any, timeout: float) -> Answer:
         try:
             ours.close()
             die_with_parent()
-            write_frame(theirs, perform(task, thing, timeout))
-            sys.stdout.flush()
-            sys.stderr.flush()
+            _perform_and_answer(theirs, task, thing, timeout)
         finally:
             os._exit(0)
     theirs.close()
     answer, status = _first_answer(ours, pid)
     ours.close()
-    return answer or ("raised", (_ended(status, time.monotonic() - start, timeout), ()))
+    return answer or ("raised", (how_it_ended(status, time.monotonic() - start, timeout), ()))
 
 
 def _first_answer(connection: socket.socket, pid: int) -> tuple[Answer | None, int]:
@@ -71,7 +81,8 @@ def _first_answer(connection: socket.socket, pid: int) -> tuple[Answer | None, i
     return next(iter(read_frames(connection)), None) if ready else None, status
 
 
-def _ended(status: int, seconds: float, timeout: float) -> str:
+def how_it_ended(status: int, seconds: float, timeout: float) -> str:
+    """Say how a process ended that has not answered."""
     code = os.waitstatus_to_exitcode(status)
     if code == 1 and seconds >= timeout:
         return f"The process did not end within {timeout:g} s."

@@ -6,6 +6,7 @@ import atexit
 import json
 import os
 import select
+import signal
 import socket
 import struct
 import subprocess
@@ -16,7 +17,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import IO
 
-from pytest_ckpt.launchers.fork import read_frames, write_frame
+from pytest_ckpt.launchers.fork import how_it_ended, read_frames, write_frame
 from pytest_ckpt.launchers.guest import Answer
 from pytest_ckpt.launchers.request import Request
 
@@ -101,10 +102,10 @@ class Server:
                 os.close(write_end)
             guest = _Guest(ours, told)
             try:
-                answers = guest.converse(request)
-            finally:
+                return guest.converse(request), _text(output)
+            except BaseException:  # Ctrl-C
                 guest.end()
-            return answers, _text(output)
+                raise
 
     def _said(self) -> str:
         return _text(self._output).strip()[-500:]
@@ -125,29 +126,33 @@ class _Guest:
             raise Lost("the server ended" if ready else f"the server was not ready after {_START_SECONDS:g} s")
         (self._pid,) = struct.unpack("i", pid)
         self._connection.settimeout(request.timeout * (1 + len(request.tasks)) + _GRACE_SECONDS)
+        start = time.monotonic()
         answers: list[Answer] = []
         with suppress(OSError):  # It may be gone already: what there is counts.
             write_frame(self._connection, request)
-            wanted = len(request.tasks)
             for answer in read_frames(self._connection):
+                start = time.monotonic()
                 answers.append(answer)
-                if len(answers) == wanted or answer[0] == "lost":
-                    break
-        return answers
+                if len(answers) == len(request.tasks) or answer[0] == "lost":
+                    return answers
+        return [*answers, self._ended(time.monotonic() - start, request.timeout)]
+
+    def _ended(self, seconds: float, timeout: float) -> Answer:
+        """Say how it ended; one that has not, in a moment, is ended by force."""
+        ready, _, _ = select.select([self._told], [], [], 1.0)
+        if not ready:
+            self.end()
+            return "raised", (f"The process did not end within {timeout:g} s.", ())
+        status = self._told.read(4)
+        if len(status) < 4:
+            raise Lost("the server ended")
+        return "raised", (how_it_ended(struct.unpack("i", status)[0], seconds, timeout), ())
 
     def end(self) -> None:
-        """Wait until it has ended, in a moment or by force."""
-        if not self._pid:
-            return
-        self._connection.close()
-        deadline = time.monotonic() + 1.0
-        os.set_blocking(self._told.fileno(), False)
-        while time.monotonic() < deadline:
-            if self._told.read(4) is not None:
-                return
-            time.sleep(0.001)
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._pid, 9)
+        """End it and what it has started, if that is still there. The server would do so, but it may be gone."""
+        if self._pid:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._pid, signal.SIGKILL)
 
 
 def _text(file: IO[bytes]) -> str:

@@ -106,16 +106,23 @@ def places_of_modules() -> Places:
     """Return where the modules come from that belong to neither python nor an installed library."""
     found = {}
     for name, module in list(sys.modules.items()):
-        if (place := _place_of(name, module)) is not None:
+        if name not in _of_libraries and (place := _place_of(name, module)) is not None:
             found[name] = place
     return found
 
 
+_of_libraries: set[str] = set()
+"""Names that need not be looked at again: there are thousands."""
+
+
 def _place_of(name: str, module: ModuleType | None) -> Place | None:
     file = getattr(module, "__file__", None)
-    if module is None or not isinstance(file, str) or not file.endswith(".py"):
+    if not isinstance(file, str):
         return None
-    if file.startswith(LIBRARY_FOLDERS) or name.split(".")[0] in _OURS or not os.path.isfile(file):
+    if file.startswith(LIBRARY_FOLDERS) or name.split(".")[0] in _OURS:
+        _of_libraries.add(name)
+        return None
+    if not file.endswith(".py") or not os.path.isfile(file):
         return None
     path = getattr(module, "__path__", None)
     return Place(file=os.path.abspath(file), folders=None if path is None else tuple(path))

@@ -257,7 +257,7 @@ def test_a_run_that_cannot_be_made_in_a_new_process_is_skipped(monkeypatch: pyte
     def make_run() -> TrainingRun:
         if not IS_READY:
             raise RuntimeError("call setup() first")
-        return factory(Program)()  # type: ignore[no-any-return]
+        return factory(Program)()
 
     outcomes = checked(make_run)
 
@@ -359,7 +359,7 @@ def make_plain() -> TrainingRun:
         loss = model(torch.ones(2) * i).square().sum()
         loss.backward()
         optimizer.step()
-        return loss.item()
+        return float(loss)
 
     return TrainingRun(components={"model": model, "optimizer": optimizer}, step=step)
 
@@ -385,8 +385,8 @@ def test_what_cannot_travel_is_skipped_with_the_next_step() -> None:
     events = (threading.Event() for _ in range(3))
 
     def make_run() -> TrainingRun:
-        assert events
-        return factory(Program)()  # type: ignore[no-any-return]
+        assert events is not None
+        return factory(Program)()
 
     outcomes = checked(make_run)
 
