@@ -175,12 +175,12 @@ def _parted(evidence: Evidence, name: str, seen: Afresh, trip: Trip) -> Outcome:
 def _hidden(seen: Afresh) -> Iterator[str]:
     """Say what differs after loading; of what is kept by the path of a checkpoint, only where it is kept."""
     folder = f"{tempfile.gettempdir()}{os.sep}ckpt-"
-    plain = [mismatch for mismatch in seen.hidden if folder not in mismatch.path]
+    by_path = [m for m in seen.hidden if folder in m.path or folder in m.expected]
     if seen.hidden:
         yield "Differs after loading:"
-    for mismatch in plain[:_SHOWN]:
+    for mismatch in [m for m in seen.hidden if m not in by_path][:_SHOWN]:
         yield f"    {mismatch.path}: {mismatch.expected} in this process, {mismatch.actual} in the new one"
-    for path in dict.fromkeys(m.path.partition(folder)[0].rstrip("./[\"'") for m in seen.hidden if m not in plain):
+    for path in dict.fromkeys(m.path.partition(folder)[0].partition(".order[")[0].rstrip("./[\"'") for m in by_path):
         yield f"    {path}: knows checkpoints by their paths in this process, and not in the new one"
 
 

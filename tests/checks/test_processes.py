@@ -303,16 +303,19 @@ def test_one_bug_is_accused_once() -> None:
     assert outcomes["resume_in_a_fresh_process"].summary == "The checkpoint is not right in this process either."
 
 
+PIDS = [0]
+
+
 class CrashesElsewhere(Program):
     def load(self, path: Path) -> None:
         super().load(path)
-        if os.getpid() != KEPT.get("pid", 0):
+        if os.getpid() != PIDS[0]:
             print("goodbye", flush=True)
             os._exit(5)
 
 
 def test_a_process_that_ends_while_loading_is_a_readable_failure() -> None:
-    KEPT["pid"] = os.getpid()
+    PIDS[:] = [os.getpid()]
 
     lines = report_of(CrashesElsewhere, "loads_in_a_fresh_process").splitlines()
 
