@@ -16,7 +16,10 @@ from pytest_ckpt.fresh_predictions import FreshPrediction
 from pytest_ckpt.trips import Trip, count_of_steps
 
 _SHOWN = 6
-_BY_HASH_ADVICE = "Sort what comes out of a set before it is used, and take hashlib or zlib.crc32() instead of hash()."
+_BY_HASH_ADVICE = (
+    "Sort what comes out of a set before it is used, and take hashlib or zlib.crc32() instead of hash(); or save what "
+    "was made of it, such as the vocabulary, and restore it in load."
+)
 _OUTSIDE_ADVICE = "Let save write everything below the path it is given, and load read it from there."
 _RELATIVE_ADVICE = "Note in the checkpoint where its files are from its own place, not from the working directory."
 _LOAD_ADVICE = (
