@@ -20,6 +20,7 @@ from typing import IO
 from pytest_ckpt.launchers.fork import how_it_ended, read_frames, write_frame
 from pytest_ckpt.launchers.guest import Answer
 from pytest_ckpt.launchers.request import Request
+from pytest_ckpt.launchers.travel import libraries_in_use
 
 __all__ = ["Lost", "Server", "another_hash_seed"]
 
@@ -52,10 +53,11 @@ class Server:
         self._control, theirs = socket.socketpair()
         self._output = tempfile.TemporaryFile()  # noqa: SIM115  It lives as long as the server.
         ours = sorted(name for name in sys.modules if name.split(".")[0] == "pytest_ckpt")
+        wanted = [*ours, *modules, *libraries_in_use()]
         path = [os.path.abspath(entry) for entry in sys.path]
         environment = {**os.environ, "PYTHONHASHSEED": another_hash_seed(), "OMP_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM, str(theirs.fileno()), json.dumps(path), json.dumps([*ours, *modules])],
+            [sys.executable, "-c", _PROGRAM, str(theirs.fileno()), json.dumps(path), json.dumps(wanted)],
             pass_fds=[theirs.fileno()],
             env=environment,
             stdin=subprocess.DEVNULL,

@@ -12,7 +12,7 @@ from typing import Any
 from pytest_ckpt.errors import CkptError
 from pytest_ckpt.state.belonging import LIBRARY_FOLDERS
 
-__all__ = ["CannotTravel", "Package", "Place", "Places", "pack", "places_of_modules"]
+__all__ = ["CannotTravel", "Package", "Place", "Places", "libraries_in_use", "pack", "places_of_modules"]
 
 _MAIN = "__main__"
 _OURS = ("pytest_ckpt", "__mp_main__")
@@ -126,3 +126,14 @@ def _place_of(name: str, module: ModuleType | None) -> Place | None:
         return None
     path = getattr(module, "__path__", None)
     return Place(file=os.path.abspath(file), folders=None if path is None else tuple(path))
+
+
+def libraries_in_use() -> list[str]:
+    """Return the modules of installed libraries that the project's modules use by name, sorted."""
+    found: set[str] = set()
+    for name in places_of_modules():
+        for value in list(vars(sys.modules[name]).values()):
+            of = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
+            if isinstance(of, str) and of in _of_libraries and of.split(".")[0] not in _OURS:
+                found.add(of)
+    return sorted(found)

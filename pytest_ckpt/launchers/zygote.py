@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import json
 import os
 import select
 import signal
@@ -41,13 +42,28 @@ def _load(modules: Sequence[str]) -> None:
     import torch
 
     torch.set_num_threads(1)  # A process that has used more cannot be forked: the child hangs.
+    before = _count_of_threads()
     for name in modules:
         with suppress(Exception):
             import_module(name)
+        if _count_of_threads() > before or torch.cuda.is_initialized():
+            _start_again_without(name, modules)
     model = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Linear(4, 1))
     optimizer = torch.optim.AdamW(model.parameters())
     model(torch.ones(2, 4)).sum().backward()
     optimizer.step()
+
+
+def _count_of_threads() -> int:
+    """Return how many threads there are, those of C++ included; one is what can be forked."""
+    return len(os.listdir("/proc/self/task")) if sys.platform == "linux" else 1
+
+
+def _start_again_without(name: str, modules: Sequence[str]) -> None:
+    """Become a new program, with the same socket: what a library has started cannot be undone."""
+    package = name.split(".")[0]
+    rest = [other for other in modules if other.split(".")[0] != package]
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:-1], json.dumps(rest)])
 
 
 class _Server:

@@ -38,6 +38,10 @@ def surroundings(thing: Any) -> dict[str, Any]:
     }
 
 
+def loaded(thing: Any, names: list[str]) -> dict[str, bool]:
+    return {name: name in sys.modules for name in names}
+
+
 def count(thing: Any) -> int:
     COUNT[0] += 1
     return COUNT[0]

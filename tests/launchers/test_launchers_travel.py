@@ -11,8 +11,10 @@ from pathlib import Path
 import guest_functions
 import pytest
 
-from pytest_ckpt.launchers import CannotTravel, Task, call_in_fresh_processes, pack, surroundings
-from pytest_ckpt.launchers.travel import places_of_modules
+from pytest_ckpt.launchers import CannotTravel, Task, call_in_fresh_processes, can_fork, decode, pack, surroundings
+from pytest_ckpt.launchers.request import Request
+from pytest_ckpt.launchers.server import Server
+from pytest_ckpt.launchers.travel import libraries_in_use, places_of_modules
 
 TRAIN = """
 import torch
@@ -198,3 +200,36 @@ def test_a_lock_travels_open() -> None:
     (reply,) = call_in_fresh_processes(package, [task], around=surroundings(), modules=(), timeout=60).items
 
     assert "lock" in str(reply.value)
+
+
+def test_the_libraries_that_a_project_uses_are_known() -> None:
+    libraries = libraries_in_use()
+
+    assert "numpy" in libraries  # guest_functions uses it
+    assert not any(name.startswith(("pytest_ckpt", "guest_functions")) for name in libraries)
+
+
+THREADED = """
+import threading
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+"""
+
+
+@pytest.mark.skipif(not can_fork(), reason="a process cannot be forked safely here")
+def test_a_library_that_starts_threads_is_left_to_the_new_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that has threads cannot be forked safely."""
+    (tmp_path / "threaded_library.py").write_text(THREADED, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    server = Server(["threaded_library", "guest_functions"])
+    task = Task(function="guest_functions:loaded", arguments={"names": ["threaded_library", "numpy"]})
+    request = Request(package=pack(make_with), surroundings=surroundings(), tasks=(task,), timeout=60)
+
+    try:
+        (answer,), _ = server.ask(request)
+    finally:
+        server.close()
+
+    assert answer[0] == "value"
+    assert decode(answer[1]) == {"threaded_library": False, "numpy": True}
