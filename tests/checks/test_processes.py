@@ -40,7 +40,10 @@ def load(folder: str, name: str) -> Any:
 
 
 @pytest.mark.parametrize("name", BUGS)
-def test_a_bug_that_only_a_new_process_shows_is_found_and_named(name: str) -> None:
+def test_a_bug_that_only_a_new_process_shows_is_found_and_named(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # Some of them write there.
     program = load("processes", name)
 
     with pytest.raises(CheckpointFailure) as caught:
