@@ -13,7 +13,14 @@ from pytest_ckpt.spine import load_into, save_and_wait, save_on_the_way
 from pytest_ckpt.state import StateTree, capture, get_random_state, seed_everything, set_random_state
 from pytest_ckpt.trips import FIRST_SEED, CallFailed, Plan, SavedRun, fresh_seed, new_path, stage
 
-__all__ = ["AFTER_LOADING", "Generations", "Predictions", "compare_generations", "compare_predictions"]
+__all__ = [
+    "AFTER_LOADING",
+    "Generations",
+    "Predictions",
+    "compare_generations",
+    "compare_predictions",
+    "predict_seeded",
+]
 
 AFTER_LOADING = "predict() after loading"
 """The stage in which a loaded run predicts."""
@@ -74,7 +81,7 @@ def compare_predictions(plan: Plan, directory: Path) -> Predictions | None:
         saved = save_on_the_way(replace(plan, steps=at, at=(at,)), directory)
         with stage("predict()"):
             random_state = get_random_state()
-            expected, again = _predict(saved.run), _predict(saved.run)
+            expected, again = predict_seeded(saved.run), predict_seeded(saved.run)
             set_random_state(random_state)
             end = _end(saved.run, plan.steps)
         differs_untouched = _predicts_otherwise(build(plan.make_run, fresh_seed(at)), expected)
@@ -82,7 +89,7 @@ def compare_predictions(plan: Plan, directory: Path) -> Predictions | None:
         load_into(plan, fresh, saved, at)
         with stage(AFTER_LOADING):
             random_state = get_random_state()
-            actual = _predict(fresh)
+            actual = predict_seeded(fresh)
             set_random_state(random_state)
             other_end = _end(fresh, plan.steps)
     except CallFailed as failure:
@@ -98,7 +105,7 @@ def compare_predictions(plan: Plan, directory: Path) -> Predictions | None:
 
 def _predicts_otherwise(run: LiveRun, expected: Any) -> bool:
     try:
-        return bool(_named_diff(expected, _predict(run)))
+        return bool(_named_diff(expected, predict_seeded(run)))
     except Exception:  # What it predicts with may come with the checkpoint.
         return True
 
@@ -106,10 +113,11 @@ def _predicts_otherwise(run: LiveRun, expected: Any) -> bool:
 def _end(run: LiveRun, steps: int) -> tuple[Any, Any]:
     """Train to the end and return what is known of that, and the prediction there."""
     records = run.train(steps)
-    return (records, capture(run.components, hidden=False).state), _predict(run)
+    return (records, capture(run.components, hidden=False).state), predict_seeded(run)
 
 
-def _predict(run: LiveRun) -> Any:
+def predict_seeded(run: LiveRun) -> Any:
+    """Return the run's prediction under a seed of its own."""
     seed_everything(FIRST_SEED)
     return run.predict()
 

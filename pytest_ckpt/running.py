@@ -140,7 +140,8 @@ def plan_checks(
     expected = {name: found.expected_failure for name, found in own.items()} | read_expectations(expected_failures)
     chosen = select_checks(select, {name: found.enabled for name, found in own.items() if found.enabled is not None})
     terms = {item.name: _own_terms(options, own[item.name]) if item.name in own else common for item in chosen}
-    subject = cache(partial(Subject, make_run))
+    travels = any(item.group == "processes" for item in chosen)
+    subject = cache(partial(Subject, make_run, travels=travels))
     return [
         PlannedCheck(
             check=item,

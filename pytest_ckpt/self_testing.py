@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
-from pytest_ckpt.checks import CHECKS, DEFAULT_GROUPS, Outcome, Outcomes, Status
+from pytest_ckpt.checks import CHECKS, Outcome, Outcomes, Status
 from pytest_ckpt.errors import CheckpointFailure, UsageError
 from pytest_ckpt.faults import FAULTS, Fault, Injection, SelfTest
 from pytest_ckpt.reporting import ADVICE, self_test_report
@@ -92,7 +92,7 @@ def plan_faults(planned: list[PlannedCheck], faults: Iterable[str] | None = None
 
 def _sensible_faults(selected: Iterable[str]) -> list[Fault]:
     """Return the faults but those that break only a promise that the project has not made."""
-    known = {name for name, check in CHECKS.items() if check.group in DEFAULT_GROUPS}.union(selected)
+    known = {name for name, check in CHECKS.items() if check.default}.union(selected)
     return [fault for fault in FAULTS.values() if known.intersection(fault.seen_by)]
 
 

@@ -7,10 +7,15 @@ from functools import cached_property, partial
 from typing import Any, cast
 
 from pytest_ckpt.checks import Check, Evidence, Outcome
+from pytest_ckpt.checks.newness import Luggage
 from pytest_ckpt.errors import MissingDependencyError, UsageError
+from pytest_ckpt.formats import get_format
+from pytest_ckpt.formats.registry import BUILTIN_FORMATS
+from pytest_ckpt.fresh_party import MODULES
+from pytest_ckpt.launchers import CannotTravel, pack, surroundings, warm_up
 from pytest_ckpt.runs import MakeRun, build, isolated, require_factory
 from pytest_ckpt.runs.shared_state import SharedState
-from pytest_ckpt.runs.storage import storage_for
+from pytest_ckpt.runs.storage import OWN, storage_for
 from pytest_ckpt.trips import FIRST_SEED, Plan
 
 __all__ = ["Subject", "Terms"]
@@ -41,19 +46,23 @@ class Subject:
         terms: How it is tried.
         device: The device asked for; empty for the run's own choice.
         explain: Whether to find out what a failure is to blame on.
+        travels: Whether a check will ask what becomes of its checkpoints in new processes.
         name: The run's own name once it was made, before that the factory's.
     """
 
-    def __init__(self, make_run: MakeRun, terms: Terms, device: str, *, explain: bool = True) -> None:
+    def __init__(
+        self, make_run: MakeRun, terms: Terms, device: str, *, explain: bool = True, travels: bool = False
+    ) -> None:
         self.make_run = partial(cast(Any, make_run), device=device) if device else make_run
-        self.terms, self.device, self.explain = terms, device, explain
+        self.terms, self.device, self.explain, self.travels = terms, device, explain, travels
         factory = getattr(make_run, "func", make_run)
         self.name = str(getattr(factory, "__qualname__", type(factory).__qualname__))
         self._judged: dict[str, Outcome] = {}
 
     def but(self, make_run: MakeRun | None = None, *, explain: bool = True, **terms: Any) -> Subject:
         """Return another run, or the same one under other terms."""
-        return Subject(make_run or self.make_run, replace(self.terms, **terms), self.device, explain=explain)
+        changed = replace(self.terms, **terms)
+        return Subject(make_run or self.make_run, changed, self.device, explain=explain, travels=self.travels)
 
     def judge(self, check: Check) -> Outcome:
         """Run a check on what was seen of the run; each is run once.
@@ -86,6 +95,7 @@ class Subject:
             MissingDependencyError: If the format's package is not installed.
         """
         require_factory(self.make_run)
+        luggage = self._pack()
         with isolated():
             shared = SharedState(self.make_run)
             run = build(shared.fresh, FIRST_SEED)
@@ -102,4 +112,17 @@ class Subject:
             ignore=self.terms.ignore,
             shared=shared,
         )
-        return Evidence(plan, self.device or str(run.definition.device or ""), explain=self.explain)
+        device = self.device or str(run.definition.device or "")
+        return Evidence(plan, device, explain=self.explain, luggage=luggage)
+
+    def _pack(self) -> Luggage | str:
+        """Pack what new processes need, before the run is made for the first time and may change it."""
+        if not self.travels:
+            return "No check of processes was planned."
+        warm_up(MODULES)
+        name = self.terms.format
+        form = get_format(name) if name not in ("", OWN, *BUILTIN_FORMATS) else None
+        try:
+            return pack((self.make_run, form), self.name), surroundings()
+        except CannotTravel as error:
+            return str(error)

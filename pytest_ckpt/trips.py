@@ -153,12 +153,22 @@ class CallFailed(CkptError):
 
     def __init__(self, stage: str, error: BaseException) -> None:
         text = "".join(traceback.format_exception_only(error)).strip()
-        super().__init__(f"{stage} raised {text}")
-        self.stage = stage
         frames = traceback.extract_tb(error.__traceback__)
         outside = [frame for frame in frames if "pytest_ckpt" not in Path(frame.filename).parts]
         own = [f for f in outside if not f.filename.startswith(LIBRARY_FOLDERS)] or outside
-        self.where = tuple(f"    at {f.filename}:{f.lineno}, in {f.name}: {f.line}" for f in own[-3:])
+        where = tuple(f"    at {f.filename}:{f.lineno}, in {f.name}: {f.line}" for f in own[-3:])
+        self._tell(f"{stage} raised {text}", stage, where)
+
+    def _tell(self, text: str, stage: str, where: tuple[str, ...]) -> None:
+        super().__init__(text)
+        self.stage, self.where = stage, where
+
+    @classmethod
+    def told(cls, text: str, stage: str, where: tuple[str, ...] = ()) -> CallFailed:
+        """Return one that another process has told of."""
+        failure = cls.__new__(cls)
+        failure._tell(text, stage, where)
+        return failure
 
 
 def save_stage(at: int) -> str:

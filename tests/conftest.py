@@ -6,4 +6,20 @@ TORCH_LIBRARY can be used to register the namespace". Imported here, it is never
 
 from __future__ import annotations
 
+import pytest
 import torch._dynamo  # noqa: F401
+
+from pytest_ckpt.checks import registry
+
+
+@pytest.fixture(autouse=True)
+def _in_one_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the checks of processes out of the default ones: they take as long as all the others together."""
+    if "new_processes" not in request.fixturenames:
+        groups = tuple(group for group in registry.DEFAULT_GROUPS if group != "processes")
+        monkeypatch.setattr(registry, "DEFAULT_GROUPS", groups)
+
+
+@pytest.fixture
+def new_processes() -> None:
+    """For tests whose default checks are those that users have, with the checks of processes."""

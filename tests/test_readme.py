@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 import torch
 
 import pytest_ckpt
@@ -28,6 +29,7 @@ def test_the_number_of_formats() -> None:
     assert int(number) == len(format_names()) + 1  # with the project's own save and load
 
 
+@pytest.mark.usefixtures("new_processes")
 def test_the_number_of_faults() -> None:
     (number,) = re.findall(r"puts (\d+) bugs of real programs", README)
 

@@ -34,6 +34,7 @@ FIDELITY = [
 ]
 
 
+@pytest.mark.usefixtures("new_processes")
 def test_select_takes_names_groups_and_globs_and_keeps_the_order_of_the_catalogue() -> None:
     assert names("default") == [name for name in names("all") if CHECKS[name].group in DEFAULT_GROUPS]
     assert set(names("all")) - set(names("default")) >= {"every_component_is_needed"}
@@ -55,7 +56,7 @@ def test_a_check_that_does_not_exist() -> None:
 
     assert str(caught.value) == (
         "No check is called 'state_is_restord'. Did you mean 'state_is_restored'? There are: default, all, "
-        f"fidelity, resume, side_effects, strictness, economy, "
+        f"fidelity, resume, side_effects, processes, strictness, economy, "
         f"{', '.join(CHECKS)}."
     )
 

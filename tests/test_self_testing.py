@@ -66,6 +66,7 @@ def blind(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return make_blind
 
 
+@pytest.mark.usefixtures("new_processes")
 @pytest.mark.parametrize("name", GOOD_RUNS)
 def test_every_fault_that_applies_to_a_good_run_is_seen_by_the_checks_that_look_for_it(name: str) -> None:
     result = selftest(GOOD_RUNS[name])

@@ -53,6 +53,7 @@ _UNTRAINED = dict.fromkeys(
         "checkpoints_are_independent",
         "kept_weights_are_copies",
         "loading_overwrites_everything",
+        "resume_in_a_fresh_process",
         "resume_is_exact",
         "saving_again_replaces_the_checkpoint",
         "saving_changes_nothing",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cached_property
 
-from pytest_ckpt.checks.losses import hard
+from pytest_ckpt.checks.losses import concerns_training, hard
+from pytest_ckpt.checks.newness import Afresh, Luggage, look_afresh
 from pytest_ckpt.comparison import Mismatch, compare
 from pytest_ckpt.diagnosis import Needs, component_kinds, find_needs
 from pytest_ckpt.formats.leaves import leaves
@@ -37,11 +38,15 @@ class Evidence:
     Attributes:
         plan: What is run.
         device: The device the runs are made on; empty for their own choice.
+        luggage: What new processes need, or why there is none.
         explain: Whether anybody wants to know what is to blame: finding it out takes longer than the verdict.
     """
 
-    def __init__(self, plan: Plan, device: str = "", *, explain: bool = True) -> None:
+    def __init__(
+        self, plan: Plan, device: str = "", *, explain: bool = True, luggage: Luggage | str = "It was not packed."
+    ) -> None:
         self.plan = plan
+        self.luggage = luggage
         self.device = device
         self.explain = explain
         self._settled: dict[int, Trip] = {}
@@ -110,16 +115,13 @@ class Evidence:
 
     @cached_property
     def nondeterministic(self) -> bool:
-        """Whether training itself does not repeat.
+        """Whether training itself does not repeat."""
+        return concerns_training(self.unstable, self.reference.end)
 
-        It does not when a parameter differs, or, in a run without modules, any tensor. A result or a buffer
-        may hold the time; when there is nothing else to go by, it decides.
-        """
-        tensors = [m.path for m in self.unstable if m.tensor and not m.path.startswith("output")]
-        parameters = {f"{name}.{key}" for name, traits in self.reference.end.traits.items() for key in traits}
-        if parameters:
-            return any(path in parameters for path in tensors)
-        return bool(tensors) or any(m.path.startswith("output") for m in self.unstable)
+    @cached_property
+    def afresh(self) -> Afresh:
+        """What became of checkpoints in new processes."""
+        return look_afresh(self)
 
     @cached_property
     def training_moves(self) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Container, Iterable
 
 from pytest_ckpt.comparison import Mismatch
+from pytest_ckpt.state import StateTree
 from pytest_ckpt.trips import Trip
 
-__all__ = ["concerns_schedule", "hard", "is_hard", "lost_state"]
+__all__ = ["concerns_schedule", "concerns_training", "hard", "is_hard", "lost_state"]
 
 # Bookkeeping of torch's schedulers that no learning rate depends on: `_step_count` only decides whether a
 # warning about the order of calls is given (torch.optim.lr_scheduler.LRScheduler.step).
@@ -43,3 +44,16 @@ def concerns_schedule(mismatches: Iterable[Mismatch]) -> bool:
 
 
 _OF_A_SCHEDULE = (".lr", ".initial_lr", ".last_epoch", ".momentum", ".betas[0]")
+
+
+def concerns_training(unstable: Iterable[Mismatch], end: StateTree) -> bool:
+    """Whether it is the training that two runs that never stopped do not share.
+
+    It is when a parameter differs, or, in a run without modules, any tensor. A result or a buffer
+    may hold the time; when there is nothing else to go by, it decides.
+    """
+    found = list(unstable)
+    tensors = [m.path for m in found if m.tensor and not m.path.startswith("output")]
+    if parameters := {f"{name}.{key}" for name, traits in end.traits.items() for key in traits}:
+        return any(path in parameters for path in tensors)
+    return bool(tensors) or any(m.path.startswith("output") for m in found)

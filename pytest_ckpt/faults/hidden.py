@@ -18,10 +18,10 @@ from pytest_ckpt.runs import LiveRun, MakeRun, TrainingRun, build
 from pytest_ckpt.state import capture
 from pytest_ckpt.trips import FIRST_SEED
 
-__all__ = ["HIDDEN"]
+__all__ = ["HIDDEN", "Memory", "step_with_decay", "trains"]
 
 
-class _Memory:
+class Memory:
     """A plain attribute of a trainer, 0 in a fresh run."""
 
     def __init__(self) -> None:
@@ -29,10 +29,11 @@ class _Memory:
 
 
 def _lose_counter(definition: TrainingRun) -> TrainingRun:
-    return replace(definition, step=partial(_step_with_decay, LiveRun(definition), _Memory()))
+    return replace(definition, step=partial(step_with_decay, LiveRun(definition), Memory()))
 
 
-def _step_with_decay(run: LiveRun, memory: _Memory, number: int) -> Any:
+def step_with_decay(run: LiveRun, memory: Memory, number: int) -> Any:
+    """Take a training step, and let the weights decay by a share that depends on how many were taken."""
     output = take_step(run, number)
     memory.count += 1
     with torch.no_grad():
@@ -45,23 +46,24 @@ def _trained(run: LiveRun) -> list[torch.nn.Parameter]:
     return [p for module in modules(run) for p in module.parameters() if p.requires_grad]
 
 
-def _trains(make_run: MakeRun, steps: int, at: Sequence[int]) -> bool:
+def trains(make_run: MakeRun, steps: int, at: Sequence[int]) -> bool:
+    """Whether a run trains parameters before it is saved."""
     run = build(make_run, FIRST_SEED)
     return run.definition.step is not None and max(at) > 0 and bool(_trained(run))
 
 
 def _repeat_a_step(definition: TrainingRun) -> TrainingRun:
-    run, memory = LiveRun(definition), _Memory()
+    run, memory = LiveRun(definition), Memory()
     step, load = partial(_step_from_before, run, memory), partial(_load_and_go_back, run, memory)
     return replace(definition, step=step, load=load)
 
 
-def _load_and_go_back(run: LiveRun, memory: _Memory, path: Path) -> None:
+def _load_and_go_back(run: LiveRun, memory: Memory, path: Path) -> None:
     run.load(path)
     memory.count = 1
 
 
-def _step_from_before(run: LiveRun, memory: _Memory, number: int) -> Any:
+def _step_from_before(run: LiveRun, memory: Memory, number: int) -> Any:
     return take_step(run, max(number - memory.count, 0))
 
 
@@ -79,10 +81,6 @@ def _reads_its_number(make_run: MakeRun, steps: int, at: Sequence[int]) -> bool:
     return bool(differing(first, other) - noise(first, again))
 
 
-def _keep_by_reference(make_run: MakeRun) -> MakeRun:
-    return injecting(partial(_set_aside, {}))(make_run)
-
-
 class _Best:
     """The weights that a run has set aside."""
 
@@ -90,11 +88,12 @@ class _Best:
         self.weights: dict[str, torch.Tensor] = {}
 
 
-def _set_aside(kept: dict[str, dict[str, torch.Tensor]], definition: TrainingRun) -> TrainingRun:
+def _set_aside(definition: TrainingRun) -> TrainingRun:
     run, best = LiveRun(definition), _Best()
     step = None if definition.step is None else partial(_step_and_set_aside, run, best)
-    save, load = partial(_save_with_best, run, best, kept), partial(_load_with_best, run, best, kept)
-    return replace(definition, step=step, save=save, load=load)
+    return replace(
+        definition, step=step, save=partial(_save_with_best, run, best), load=partial(_load_with_best, run, best)
+    )
 
 
 def _step_and_set_aside(run: LiveRun, best: _Best, number: int) -> Any:
@@ -104,29 +103,29 @@ def _step_and_set_aside(run: LiveRun, best: _Best, number: int) -> Any:
     return output
 
 
-def _save_with_best(run: LiveRun, best: _Best, kept: dict[str, dict[str, torch.Tensor]], path: Path) -> None:
+def _save_with_best(run: LiveRun, best: _Best, path: Path) -> None:
     run.save(path)
-    kept[str(path)] = {name: weight.clone() for name, weight in best.weights.items()}
+    torch.save(best.weights, path.with_name(f"{path.name}.best"))
 
 
-def _load_with_best(run: LiveRun, best: _Best, kept: dict[str, dict[str, torch.Tensor]], path: Path) -> None:
+def _load_with_best(run: LiveRun, best: _Best, path: Path) -> None:
     run.load(path)
-    best.weights = {name: weight.clone() for name, weight in kept[str(path)].items()}
+    best.weights = torch.load(path.with_name(f"{path.name}.best"))
 
 
 def _predict_by_threshold(definition: TrainingRun) -> TrainingRun:
     if definition.predict is None:
         return definition
-    run, memory = LiveRun(definition), _Memory()
+    run, memory = LiveRun(definition), Memory()
     return replace(definition, step=partial(_step_and_tune, run, memory), predict=partial(_predict, run, memory))
 
 
-def _step_and_tune(run: LiveRun, memory: _Memory, number: int) -> Any:
+def _step_and_tune(run: LiveRun, memory: Memory, number: int) -> Any:
     memory.count += 1
     return take_step(run, number)
 
 
-def _predict(run: LiveRun, memory: _Memory) -> dict[str, Any]:
+def _predict(run: LiveRun, memory: Memory) -> dict[str, Any]:
     return {"scores": run.predict(), "threshold": memory.count / 10}
 
 
@@ -141,7 +140,7 @@ HIDDEN: tuple[Fault, ...] = (
         summary="A counter that the training depends on is a plain attribute, and no checkpoint holds it.",
         seen_by=("resume_is_exact",),
         inject=injecting(_lose_counter),
-        applies=unless("The run has no step=, or trains no parameter of a module.", _trains),
+        applies=unless("The run has no step=, or trains no parameter of a module.", trains),
     ),
     Fault(
         name="off_by_one_step",
@@ -154,8 +153,8 @@ HIDDEN: tuple[Fault, ...] = (
         name="keep_weights_by_reference",
         summary="The best weights so far are set aside as model.state_dict(), and follow the model.",
         seen_by=("kept_weights_are_copies",),
-        inject=_keep_by_reference,
-        applies=unless("The run has no step=, or trains no parameter of a module.", _trains),
+        inject=injecting(_set_aside),
+        applies=unless("The run has no step=, or trains no parameter of a module.", trains),
     ),
     Fault(
         name="prediction_depends_on_hidden_state",

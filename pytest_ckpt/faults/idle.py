@@ -30,15 +30,10 @@ class _Last:
         self.step = state["step"]
 
 
-def _keeping_files(make_run: MakeRun) -> MakeRun:
-    kept: dict[str, dict[str, int]] = {}
-    return injecting(partial(_carry_along, kept))(make_run)
-
-
-def _carry_along(kept: dict[str, dict[str, int]], definition: TrainingRun) -> TrainingRun:
+def _carry_along(definition: TrainingRun) -> TrainingRun:
     run, last = LiveRun(definition), _Last()
     step = None if definition.step is None else partial(_step, run, last)
-    save, load = partial(_save, run, last, kept), partial(_load, run, last, kept)
+    save, load = partial(_save, run, last), partial(_load, run, last)
     return replace(definition, components=partial(_components, run, last), step=step, save=save, load=load)
 
 
@@ -51,14 +46,14 @@ def _step(run: LiveRun, last: _Last, number: int) -> Any:
     return take_step(run, number)
 
 
-def _save(run: LiveRun, last: _Last, kept: dict[str, dict[str, int]], path: Path) -> None:
+def _save(run: LiveRun, last: _Last, path: Path) -> None:
     run.save(path)
-    kept[str(path)] = last.state_dict()
+    path.with_name(f"{path.name}.last").write_text(str(last.step), encoding="utf-8")
 
 
-def _load(run: LiveRun, last: _Last, kept: dict[str, dict[str, int]], path: Path) -> None:
+def _load(run: LiveRun, last: _Last, path: Path) -> None:
     run.load(path)
-    last.load_state_dict(kept[str(path)])
+    last.load_state_dict({"step": int(path.with_name(f"{path.name}.last").read_text(encoding="utf-8"))})
 
 
 def _trains(make_run: MakeRun, steps: int, at: Sequence[int]) -> bool:
@@ -70,7 +65,7 @@ IDLE: tuple[Fault, ...] = (
         name="save_what_each_step_computes",
         summary="The checkpoint holds what every training step computes anew, such as the last batch.",
         seen_by=("every_component_is_needed",),
-        inject=_keeping_files,
+        inject=injecting(_carry_along),
         applies=unless("The run has no step=.", _trains),
     ),
 )

@@ -17,6 +17,7 @@ SECOND, RESUME, AGAIN = "second_generation_equals_first", "resume_is_exact", "se
 SAVING, TWICE = "saving_changes_nothing", "loading_twice_gives_the_same"
 ALONE, OVER = "checkpoints_are_independent", "loading_overwrites_everything"
 KEPT = "kept_weights_are_copies"
+LOADED, RESUMED = "loads_in_a_fresh_process", "resume_in_a_fresh_process"
 NEEDED, REPLACED = "every_component_is_needed", "saving_again_replaces_the_checkpoint"
 DROPPED, RENAMED, RESHAPED = "dropped_state_is_noticed", "renamed_state_is_noticed", "reshaped_state_is_noticed"
 CAST, FOREIGN, NAMES = "cast_state_is_noticed", "foreign_optimizer_is_refused", "optimizer_state_follows_names"
@@ -56,6 +57,8 @@ MATRIX: dict[str, tuple[str, set[str]]] = {
     "keep_weights_by_reference": ("plain_functions", {KEPT}),
     "off_by_one_step": ("nested_results", {RESUME}),
     "prediction_depends_on_hidden_state": ("averaged_weights", {OUTPUTS}),
+    "load_asks_the_process": ("plain_functions", {LOADED}),
+    "counter_stays_in_the_process": ("trainer_with_its_own_files", {RESUMED}),
     "save_what_each_step_computes": ("plain_functions", {NEEDED}),
     "fill_in_what_is_missing": ("strict_about_its_files", {DROPPED, RENAMED}),
     "count_the_keys_only": ("strict_about_its_files", {RENAMED}),
@@ -66,6 +69,7 @@ MATRIX: dict[str, tuple[str, set[str]]] = {
 }
 
 
+@pytest.mark.usefixtures("new_processes")
 @pytest.mark.parametrize("name", GOOD_RUNS)
 def test_a_good_run_passes_every_check_that_has_something_to_judge(name: str) -> None:
     outcomes = check_training_run(GOOD_RUNS[name])
@@ -82,6 +86,7 @@ def test_a_run_that_is_strict_about_its_files_passes_every_check_of_strictness()
     )
 
 
+@pytest.mark.usefixtures("new_processes")
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_seen_by_its_checks_and_by_no_others(fault: str) -> None:
     """What load makes of checkpoints that are not whole is a promise: all of it is asked where a fault is about it."""

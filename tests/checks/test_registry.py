@@ -28,6 +28,7 @@ def test_a_group_without_checks_selects_none() -> None:
     assert [names(group) for group in empty] == [[]] * len(empty)
 
 
+@pytest.mark.usefixtures("new_processes")
 def test_default_leaves_out_what_a_project_has_to_choose() -> None:
     assert set(names("default")) == {name for name, check in CHECKS.items() if check.group in DEFAULT_GROUPS}
     assert set(names("all")) == set(CHECKS) > set(names("default"))

@@ -12,6 +12,8 @@ from pytest_ckpt.cli import main
 from pytest_ckpt.cli.check_example import Example, example_of
 from pytest_ckpt.cli.check_pages import INDEX, index, page
 
+pytestmark = pytest.mark.usefixtures("new_processes")
+
 PAGES = Path(__file__).parents[2] / "docs" / "checks"
 WRITE = "Run: pytest-ckpt checks --write docs/checks"
 RESUME = """\

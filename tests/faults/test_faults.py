@@ -65,6 +65,8 @@ REASONS = {
     "lose_counter": ("bare_module", "The run has no step=, or trains no parameter of a module."),
     "keep_weights_by_reference": ("bare_module", "The run has no step=, or trains no parameter of a module."),
     "off_by_one_step": ("stream", "step(i) does not depend on i."),
+    "load_asks_the_process": ("training_that_changes_nothing", "The run is in no other state than a fresh one."),
+    "counter_stays_in_the_process": ("bare_module", "The run has no step=, or trains no parameter of a module."),
     "save_what_each_step_computes": ("bare_module", "The run has no step=."),
     "prediction_depends_on_hidden_state": ("sgd_without_state", "The run has no predict=, or no step=."),
     "fill_in_what_is_missing": (
@@ -152,7 +154,7 @@ def test_a_fault_that_does_no_harm_where_the_run_is_saved_does_not_apply(fault: 
 
 
 def test_what_only_trained_runs_show_needs_a_step_before_the_save() -> None:
-    for fault in ("lose_counter", "prediction_depends_on_hidden_state"):
+    for fault in ("lose_counter", "counter_stays_in_the_process", "prediction_depends_on_hidden_state"):
         assert FAULTS[fault].applies(GOOD_RUNS["plain_functions"], 6, [1]) is None
         assert FAULTS[fault].applies(GOOD_RUNS["plain_functions"], 6, [0]) is not None
 

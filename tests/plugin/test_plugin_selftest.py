@@ -13,6 +13,8 @@ from pytest_ckpt.checks import CHECKS, registry
 from pytest_ckpt.running import plan_checks
 from pytest_ckpt.self_testing import plan_faults
 
+pytestmark = pytest.mark.usefixtures("new_processes")
+
 FAULTS = plan_faults(plan_checks(dict))
 
 
