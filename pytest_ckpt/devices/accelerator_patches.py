@@ -28,16 +28,10 @@ def accelerator_patches() -> list[Patch]:
     for name, value in _mps().items():
         patches += _everywhere("mps", name, value)
     patches += _present(torch.backends.mps, "mps", {"is_available": _counts("mps"), "is_built": _counts("mps")})
-    patches += [
-        Patch(
-            owner=torch._C,
-            name=name,
-            value=_or_original(lambda: current().accelerator, getattr(torch._C, name), new),
-            original=getattr(torch._C, name),
-        )
-        for name, new in _accelerator().items()
-        if hasattr(torch._C, name)
-    ]
+    for name, value in _accelerator().items():
+        if (original := getattr(torch._C, name, None)) is not None:
+            chosen = _or_original(lambda: current().accelerator, original, value)
+            patches.append(Patch(owner=torch._C, name=name, value=chosen, original=original))
     return patches
 
 

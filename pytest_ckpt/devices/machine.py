@@ -70,7 +70,7 @@ class Machine:
         if index >= count:
             raise RuntimeError(
                 f"{device.type.upper()} error: invalid device ordinal\n"
-                f"This machine has {count} simulated {device.type} device{'s' * (count != 1)}; {device} is none of them."
+                f"{device} is none of the {count} simulated {device.type} device{'s' * (count != 1)} of this machine."
             )
         return torch.device(device.type, index)
 

@@ -18,6 +18,7 @@ __all__ = ["Calls", "Operators"]
 
 CPU = torch.device("cpu")
 Tensor = torch.Tensor
+Place = torch.device | None
 
 # A function that a world has replaced, to torch's own; C++ looks functions up by name and hands the replaced one out.
 ORIGINALS: dict[Any, Any] = {}
@@ -90,9 +91,7 @@ class Operators(TorchDispatchMode):  # type: ignore[misc]
             frame.seen.add(device)
         return result
 
-    def _placed(
-        self, device: torch.device | None, kwargs: dict[str, Any]
-    ) -> tuple[torch.device | None, dict[str, Any]]:
+    def _placed(self, device: Place, kwargs: dict[str, Any]) -> tuple[Place, dict[str, Any]]:
         """Return where an operator with a parameter ``device`` puts its result, and what to call it with."""
         asked = kwargs["device"]
         if asked is None:

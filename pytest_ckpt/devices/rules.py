@@ -11,7 +11,7 @@ __all__ = ["RULES", "Rule", "rule_of"]
 
 # They copy from one device to another; where the result is was settled before.
 _CROSSING = frozenset(
-    {"copy_", "set_", "resize_as_", "_resize_output_", "is_set_to", "_has_compatible_shallow_copy_type"}
+    {"_foreach_copy_", "_has_compatible_shallow_copy_type", "copy_", "is_set_to", "resize_as_", "set_"}
 )
 # Index tensors may stay on the CPU: "indices should be either on cpu or on the same device as the indexed tensor".
 _INDEXING = frozenset({"index", "_unsafe_index", "index_put", "index_put_", "_index_put_impl_", "_unsafe_index_put"})
@@ -71,7 +71,7 @@ def _make(operator: Any) -> Rule:
     return Rule(
         name=name,
         random=torch.Tag.nondeterministic_seeded in operator.tags,
-        crossing=name in _CROSSING or name == "_foreach_copy_",
+        crossing=name in _CROSSING,
         indexing=name in _INDEXING,
         each=name.startswith(("_foreach_", "_fused_")),
         writes_first=bool(written),

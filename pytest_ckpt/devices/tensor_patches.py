@@ -31,7 +31,10 @@ def tensor_patches() -> list[Patch]:
     """Return what is replaced on ``torch.Tensor`` and ``torch.UntypedStorage``."""
     properties = {"device": device_of, "is_cpu": _is("cpu"), "is_cuda": _is("cuda"), "is_xpu": _is("xpu")}
     properties["is_mps"] = _is("mps")
-    patches = [method(Tensor, name, lambda _, get=get: property(get)) for name, get in properties.items()]
+    patches = [
+        Patch(owner=Tensor, name=name, value=property(get), original=getattr(Tensor, name))
+        for name, get in properties.items()
+    ]
     methods: dict[str, Callable[[Any], Any]] = {
         "cpu": lambda original: lambda self, **options: self.to("cpu", **options),
         "cuda": lambda original: _mover("cuda"),
@@ -160,22 +163,17 @@ def _pin_memory(original: Any) -> Any:
 
 def _type(original: Any) -> Any:
     def type_(self: Any, dtype: Any = None, non_blocking: bool = False, **options: Any) -> Any:
+        simulated = LABELS.of(self)
         if dtype is None:
-            simulated, name = LABELS.of(self), original(self)
+            name = original(self)
             return name if simulated is None else name.replace("torch.", f"torch.{simulated.type}.", 1)
-        name = (
-            dtype
-            if isinstance(dtype, str)
-            else f"{dtype.__module__}.{dtype.__name__}"
-            if isinstance(dtype, type)
-            else ""
-        )
-        kind = name.removeprefix("torch.").partition(".")[0]
-        if not name:
+        if isinstance(dtype, torch.dtype):
             return original(self, dtype, non_blocking, **options)
-        host = name.replace(f"torch.{kind}.", "torch.") if current().counts.get(kind) else name
-        target = torch.device(kind if current().counts.get(kind) else "cpu")
-        kept = device_of(self) if device_of(self).type == target.type else target
-        return original(self.to(kept), host, non_blocking, **options)
+        name = dtype if isinstance(dtype, str) else f"{dtype.__module__}.{dtype.__name__}"
+        kind = name.split(".")[1]
+        if not current().counts.get(kind):
+            return original(self.cpu(), dtype, non_blocking, **options)
+        here = self if simulated is not None and simulated.type == kind else self.to(kind)
+        return original(here, name.replace(f".{kind}", "", 1), non_blocking, **options)
 
     return type_

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -55,7 +55,8 @@ def fill_tables(patches: list[Patch]) -> None:
     for name in (*_FRESH, *_PERHAPS_SHARED, *_OF_PARTS):
         original = getattr(torch, name)
         HANDLERS[original] = _as_handler(next(p.value for p in patches if p.owner is torch and p.name == name))
-    HANDLERS[torch.Tensor.grad.__set__] = _set_grad  # type: ignore[attr-defined]
+    grad: Any = torch.Tensor.grad
+    HANDLERS[grad.__set__] = _set_grad
 
 
 @contextmanager
@@ -108,7 +109,7 @@ def _perhaps_shared(
     wants_gradient = options.pop("requires_grad", None)
     if isinstance(data, torch.Tensor):
         data = data.to(simulated or device)
-        made = original(data, *args, **options) if simulated is not None else original(data, *args, **options)
+        made = original(data, *args, **options)
     else:
         made = original(data, *args, device=device if simulated is None else "cpu", **options)
         made = made if simulated is None else made.to(simulated)
@@ -185,10 +186,8 @@ def _started(original: Any) -> Any:
         run, machine = self.run, current()
 
         def run_inside() -> None:
-            if current() is not machine:
-                return run()
-            with modes():
-                return run()
+            with modes() if current() is machine else nullcontext():
+                run()
 
         self.run = run_inside
         try:
