@@ -35,7 +35,10 @@ class Calls(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run a call of torch, and settle afterwards where it left what it made."""
-        func = ORIGINALS.get(func, func)
+        if func in ORIGINALS:
+            func = ORIGINALS[func]
+            if types:
+                return _as_subclass(func, types, args, kwargs or {})
         handler = HANDLERS.get(func)
         if handler is not None:
             return handler(self, func, *args, **(kwargs or {}))
@@ -119,6 +122,16 @@ class Operators(TorchDispatchMode):  # type: ignore[misc]
                 if device is not None:
                     _label(item, device, rule)
         return result
+
+
+def _as_subclass(func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+    """Ask the subclasses of tensor among the arguments: they know torch's function, not the one in its place."""
+    for argument in args:
+        if type(argument) in types:
+            result = argument.__torch_function__(func, types, args, kwargs)
+            if result is not NotImplemented:
+                return result
+    return func(*args, **kwargs)
 
 
 def _label(result: Any, device: torch.device, rule: Rule) -> None:

@@ -13,7 +13,7 @@ class SimulatedStream:
 
     def __init__(self, device: Any = None, priority: int = 0, **options: Any) -> None:
         self.device, self.priority = device, priority
-        self.stream_id = 0
+        self.stream_id = self.cuda_stream = 0
 
     def __enter__(self) -> SimulatedStream:
         return self
