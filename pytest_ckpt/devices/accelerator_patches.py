@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from pytest_ckpt.devices.machine import current
+from pytest_ckpt.devices.machine import current, inside
 from pytest_ckpt.devices.patching import Patch
 from pytest_ckpt.devices.streams import SimulatedEvent, SimulatedStream, StreamContext
 
@@ -28,6 +28,7 @@ def accelerator_patches() -> list[Patch]:
     for name, value in _mps().items():
         patches += _everywhere("mps", name, value)
     patches += _present(torch.backends.mps, "mps", {"is_available": _counts("mps"), "is_built": _counts("mps")})
+    patches += _present(torch.backends.cudnn, "cuda", {"is_acceptable": lambda tensor: False})
     for name, value in _accelerator().items():
         if (original := getattr(torch._C, name, None)) is not None:
             chosen = _or_original(lambda: current().accelerator, original, value)
@@ -52,8 +53,11 @@ def _present(module: Any, kind: str, values: dict[str, Any]) -> Iterator[Patch]:
         original = getattr(module, name, None)
         if original is None:
             continue
-        plain = isinstance(value, type) or not callable(value) or name in ("device_count", "is_available", "is_built")
-        chosen = value if plain else _or_original(lambda: current().counts.get(kind), original, value)
+        chosen = value
+        if callable(value) and not isinstance(value, type):
+            # A world without such devices says so itself; torch may know of real ones.
+            condition = inside if name in ("device_count", "is_available", "is_built") else _counts(kind)
+            chosen = _or_original(condition, original, value)
         yield Patch(owner=module, name=name, value=chosen, original=original)
 
 

@@ -9,7 +9,7 @@ import torch
 
 from pytest_ckpt.devices.labels import Labels
 
-__all__ = ["KINDS", "LABELS", "Machine", "SimulatedGenerator", "current", "enter", "leave"]
+__all__ = ["KINDS", "LABELS", "Machine", "SimulatedGenerator", "current", "enter", "inside", "leave"]
 
 # The kinds that can be simulated; an index says nothing on Apple's machines, which have one device.
 KINDS = ("cuda", "mps", "xpu")
@@ -94,6 +94,11 @@ _NONE = Machine(counts={})
 def current() -> Machine:
     """Return the machine of the innermost world; outside of all, one without simulated devices."""
     return _ENTERED[-1] if _ENTERED else _NONE
+
+
+def inside() -> bool:
+    """Whether any world has been entered."""
+    return bool(_ENTERED)
 
 
 def enter(machine: Machine) -> None:

@@ -39,6 +39,7 @@ def torch_patches() -> list[Patch]:
     patches += [method(torch, name, _asking_first(_perhaps_shared)) for name in _PERHAPS_SHARED]
     patches += [method(torch, name, _of_parts) for name in _OF_PARTS]
     patches.append(method(torch, "Generator", lambda _: Generator))
+    patches.append(method(torch, "compile", _eager))
     patches += [method(owner, "set_rng_state", _set_rng_state) for owner in (torch, torch.random)]
     patches.append(method(torch._C, "_group_tensors_by_device_and_dtype", _grouped))
     patches.append(method(torch.autograd, ENGINE, _with_mode_on))
@@ -132,6 +133,15 @@ def _of_parts(original: Any) -> Any:
         return made
 
     return function
+
+
+def _eager(original: Any) -> Any:
+    """Wrap as ``torch.compile`` does, for the names in state dicts, and compile nothing."""
+
+    def compile_(model: Any = None, *, fullgraph: bool = False, dynamic: Any = None, **ignored: Any) -> Any:
+        return original(model, fullgraph=fullgraph, dynamic=dynamic, backend="eager")
+
+    return compile_
 
 
 class _GeneratorKind(type):
