@@ -63,7 +63,7 @@ class Split(nn.Module):
         super().__init__()
         self.lower, self.upper = nn.Linear(8, 8), nn.Linear(8, 1)
 
-    def to(self, device: Any) -> Any:
+    def to(self, device: Any) -> Any:  # type: ignore[override]
         self.upper.to(device)
         return self
 
@@ -82,6 +82,8 @@ class Recomputed(nn.Module):
 
 
 class Parametrised(nn.Module):
+    calls: torch.Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.first = nn.utils.parametrizations.spectral_norm(nn.Linear(8, 8))

@@ -37,7 +37,7 @@ class Trainer:
 
     def step(self, i: int) -> torch.Tensor:
         self.optimizer.zero_grad()
-        loss = self.model(torch.ones(1, 2, device=self.device)).sum()
+        loss: torch.Tensor = self.model(torch.ones(1, 2, device=self.device)).sum()
         loss.backward()
         self.optimizer.step()
         return loss.detach()

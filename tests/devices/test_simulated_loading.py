@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import pickle
 from collections.abc import Callable
@@ -116,7 +117,7 @@ def test_a_pickled_module_comes_back_to_its_device(codec: Any) -> None:
 
 @pytest.mark.filterwarnings("ignore:torch.distributed is disabled:UserWarning:torch")
 def test_distributed_checkpoints_load_into_the_targets_device(tmp_path: Path) -> None:
-    import torch.distributed.checkpoint as dcp
+    dcp: Any = importlib.import_module("torch.distributed.checkpoint")
 
     with world("cuda:1"):
         saved, fresh = torch.nn.Linear(2, 2).to("cuda:1"), torch.nn.Linear(2, 2).to("cuda:0")

@@ -49,7 +49,8 @@ def samples(op: Any, device: str) -> Iterator[Any]:
 
 
 def tensors(value: Any) -> list[torch.Tensor]:
-    return [leaf for leaf in tree_flatten(value)[0] if isinstance(leaf, torch.Tensor)]
+    leaves: list[Any] = tree_flatten(value)[0]
+    return [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
 
 
 def run(op: Any, device: str) -> list[torch.Tensor]:
@@ -60,7 +61,7 @@ def run(op: Any, device: str) -> list[torch.Tensor]:
         moved = [t for t in results if t.requires_grad and t.is_floating_point()]
         inputs = [t for t in tensors([sample.input, sample.args, sample.kwargs]) if t.requires_grad]
         if moved and inputs:
-            gradients = torch.autograd.grad([t.sum() for t in moved], inputs, allow_unused=True)
+            gradients: Any = torch.autograd.grad([t.sum() for t in moved], inputs, allow_unused=True)
             found += [g for g in gradients if g is not None]
     return found
 
@@ -140,7 +141,8 @@ def test_these_may_mix_devices() -> None:
         assert {op.formatted_name for op in op_db if op.formatted_name in MAY_MIX and list(unnoticed(op))} == MAY_MIX
 
 
-ONE, TWO = {"device": "cuda:0"}, {"device": "cuda:1"}
+ONE: Any = {"device": "cuda:0"}
+TWO: Any = {"device": "cuda:1"}
 MUST_RAISE: dict[str, Callable[[], Any]] = {
     "a + b": lambda: torch.ones(2, **TWO) + torch.ones(2),
     "a + b, both simulated": lambda: torch.ones(2, **TWO) + torch.ones(2, **ONE),
@@ -168,14 +170,17 @@ MUST_RAISE: dict[str, Callable[[], Any]] = {
     "gradient": lambda: setattr(torch.ones(2, **TWO), "grad", torch.ones(2)),
     "a list, by position": lambda: torch._foreach_add([torch.ones(2, **TWO)], [torch.ones(2)]),
     "fused kernel with its step on the CPU": lambda: fused_step_on_cpu(),
-    "attention mask": lambda: torch.nn.functional.scaled_dot_product_attention(
-        *[torch.ones(1, 2, 2, **TWO)] * 3, attn_mask=torch.zeros(2, 2)
-    ),
+    "attention mask": lambda: attend(attn_mask=torch.zeros(2, 2)),
     "generator": lambda: torch.rand(2, **TWO, generator=torch.Generator()),
     "numpy": lambda: torch.ones(2, **TWO).numpy(),
     "device that is not there": lambda: torch.ones(2, device="cuda:2"),
     "kind that is not there": lambda: torch.ones(2).to("xpu"),
 }
+
+
+def attend(**options: Any) -> torch.Tensor:
+    x = torch.ones(1, 2, 2, **TWO)
+    return torch.nn.functional.scaled_dot_product_attention(x, x, x, **options)
 
 
 def fused_step_on_cpu() -> None:
@@ -201,9 +206,7 @@ MAY: dict[str, Callable[[], Any]] = {
     "assignment of a row": lambda: torch.ones(2, 2, **TWO).__setitem__(0, torch.zeros(2)),
     "median": lambda: torch.quantile(torch.ones(4, **TWO), 0.5) + torch.ones(1, **TWO),
     "combinations": lambda: torch.combinations(torch.ones(4, **TWO)) + torch.ones(2, **TWO),
-    "attention": lambda: torch.nn.functional.scaled_dot_product_attention(
-        *[torch.ones(1, 2, 2, **TWO)] * 3, is_causal=True
-    ),
+    "attention": lambda: attend(is_causal=True),
 }
 
 

@@ -29,7 +29,7 @@ def untouched() -> Iterator[None]:
     assert fingerprint() == before
     assert torch._dynamo.config.disable == compiled
     assert torch.overrides._get_current_function_mode_stack() == []
-    assert torch.utils._python_dispatch._len_torch_dispatch_stack() == 0
+    assert torch._C._len_torch_dispatch_stack() == 0
 
 
 def test_a_simulated_device_says_so() -> None:
@@ -196,7 +196,7 @@ def test_a_thread_that_outlives_its_world_goes_on_outside() -> None:
 
 def test_compiled_functions_run_eagerly() -> None:
     with world("cuda:1"):
-        module = torch.compile(torch.nn.Linear(2, 2).to("cuda:1"), mode="reduce-overhead")
+        module: Any = torch.compile(torch.nn.Linear(2, 2).to("cuda:1"), mode="reduce-overhead")
 
         assert str(module(torch.ones(1, 2, device="cuda:1")).device) == "cuda:1"
         assert "_orig_mod.weight" in module.state_dict(), "wrapped as always: the keys of checkpoints depend on it"
