@@ -74,6 +74,11 @@ class Machine:
             )
         return torch.device(device.type, index)
 
+    def require(self, device: torch.device) -> None:
+        """Raise as torch does if a device is of a kind that this machine does not have."""
+        if device.type in ("cuda", "xpu") and not self.counts.get(device.type):
+            getattr(torch, device.type)._lazy_init()
+
     @property
     def accelerator(self) -> str:
         """The kind that ``torch.accelerator`` speaks of; empty if there is none."""

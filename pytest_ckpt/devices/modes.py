@@ -103,6 +103,7 @@ class Operators(TorchDispatchMode):  # type: ignore[misc]
         if simulated is not None:
             return simulated, {**kwargs, "device": CPU}
         if asked.type != "cpu" or self.calls.frame.asked_for_cpu():
+            current().require(asked)
             return None, kwargs
         # The options of a tensor in C++: it has never heard of the simulated device.
         return device, kwargs

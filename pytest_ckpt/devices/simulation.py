@@ -34,7 +34,11 @@ def _patches() -> list[Patch]:
 
 @contextmanager
 def simulated(counts: dict[str, int]) -> Iterator[Machine]:
-    """Simulate a machine with so many devices of each kind; inside another one, it takes its place."""
+    """Simulate a machine with so many devices of each kind; inside another one, it takes its place.
+
+    One thing cannot be put back: C++ asks each kind of device to initialise itself once per process. Afterwards
+    ``torch.ones(1, device="cuda")`` on a machine without it raises another error than before.
+    """
     machine = Machine(counts=counts)
     with ExitStack() as stack:
         stack.enter_context(_replaced())

@@ -92,6 +92,7 @@ def _to(original: Any) -> Any:
         device, dtype, _, memory_format = parse_to(*args[:3], **options)
         if device is None:  # torch.Tensor.to(dtype, non_blocking, copy)
             return original(self, *args, copy=copy, **options)
+        current().require(device)
         source, target = device_of(self), current().resolve(device) or device
         format = {} if memory_format is None else {"memory_format": memory_format}
         if source == target or source.type == target.type in ("cpu", "meta"):

@@ -98,7 +98,7 @@ def test_tensors_made_in_a_backward_of_the_program_are_not_taken_for_helpers() -
         def backward(ctx: Any, gradient: torch.Tensor) -> Any:
             return gradient * torch.ones(3)
 
-    clashing: Any = Clashing.apply
+    clashing: Any = Clashing.apply  # type: ignore[no-untyped-call]
     with world(DEVICE):
         x = torch.ones(3, device=DEVICE, requires_grad=True)
         with pytest.raises(RuntimeError, match="same device"):
