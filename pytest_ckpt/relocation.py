@@ -115,7 +115,7 @@ def relocate(make_run: Callable[..., Any], source: Place, target: Place, *, step
             failure = None if unable else saved
             return Relocation(source=before.name, target=str(target), unable=unable, failure=failure)
         (native, loaded), after = _in_world(target, partial(_load, make_run, steps, at, saved))
-        names = {"source": before.name, "target": after.name}
+        names: Any = {"source": before.name, "target": after.name}
         if isinstance(native, CallFailed):
             return Relocation(**names, unable=f"the run does not train on {after.name}: {native}")
         return Relocation(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, cast
 
 from pytest_ckpt.checks import Check, Evidence, Outcome
+from pytest_ckpt.devices import world
 from pytest_ckpt.errors import MissingDependencyError, UsageError
 from pytest_ckpt.runs import MakeRun, build, isolated, require_factory
 from pytest_ckpt.runs.shared_state import SharedState
@@ -39,7 +41,7 @@ class Subject:
     Attributes:
         make_run: Makes it.
         terms: How it is tried.
-        device: The device asked for; empty for the run's own choice.
+        device: The device asked for, simulated where it is not there; empty for the run's own choice.
         explain: Whether to find out what a failure is to blame on.
         name: The run's own name once it was made, before that the factory's.
     """
@@ -66,13 +68,17 @@ class Subject:
         return self._judged[check.name]
 
     def _judge(self, check: Check) -> Outcome:
-        try:
-            evidence = self.evidence
-        except MissingDependencyError as error:
-            return self._skipped(check, str(error))
-        if evidence.refusal is not None:
-            return self._skipped(check, evidence.refusal)
-        return check.run(evidence)
+        with world(self.device) if self.device not in ("", "cpu") else nullcontext() as here:
+            if here is not None and here.kind == "tags":
+                return self._skipped(check, f"{self.device} cannot be simulated here: {here.reason}.")
+            try:
+                evidence = self.evidence
+            except MissingDependencyError as error:
+                return self._skipped(check, str(error))
+            if evidence.refusal is not None:
+                return self._skipped(check, evidence.refusal)
+            outcome = check.run(evidence)
+            return outcome if here is None else replace(outcome, device=here.name)
 
     def _skipped(self, check: Check, reason: str) -> Outcome:
         return Outcome(check=check.name, status="skipped", summary=reason, format=self.terms.format, device=self.device)

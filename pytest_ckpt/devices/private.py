@@ -16,6 +16,7 @@ __all__ = [
     "MISSING",
     "StorageWeakRef",
     "TorchDispatchMode",
+    "device_constructors",
     "dynamo_config",
     "no_torch_function",
     "parse_to",
@@ -44,6 +45,7 @@ ENGINE = "_engine_run_backward"
 _find(f"torch.autograd.{ENGINE}")
 StorageWeakRef: Any = _find("torch.multiprocessing.reductions.StorageWeakRef")
 TorchDispatchMode: Any = _find("torch.utils._python_dispatch.TorchDispatchMode")
+device_constructors: Callable[[], Any] = _find("torch.utils._device._device_constructors")
 no_torch_function: Any = _find("torch._C.DisableTorchFunction")
 parse_to: Callable[..., Any] = _find("torch._C._nn._parse_to")
 

@@ -12,7 +12,7 @@ from typing import Any
 from pytest_ckpt.devices.accelerator_patches import accelerator_patches
 from pytest_ckpt.devices.machine import Machine, enter, leave
 from pytest_ckpt.devices.patching import Patch, install, remove
-from pytest_ckpt.devices.private import dynamo_config
+from pytest_ckpt.devices.private import device_constructors, dynamo_config
 from pytest_ckpt.devices.tensor_patches import tensor_patches
 from pytest_ckpt.devices.torch_patches import fill_tables, modes, torch_patches
 
@@ -26,7 +26,9 @@ _REPLACED: list[list[tuple[Any, str, Any]]] = []
 @cache
 def _patches() -> list[Patch]:
     """Return all that is replaced inside a world, found once."""
-    importlib.import_module("torch._dynamo")  # it keeps tables of torch's functions, so it must see the real ones
+    # Both keep tables of torch's functions, so they must see the real ones.
+    importlib.import_module("torch._dynamo")
+    device_constructors()
     patches = [*tensor_patches(), *torch_patches(), *accelerator_patches()]
     fill_tables(patches)
     return patches

@@ -74,7 +74,10 @@ def world(device: str | torch.device = "cuda:0", *, count: int | None = None) ->
     Raises:
         UsageError: If there can be no such world.
     """
-    asked = torch.device(device)
+    try:
+        asked = torch.device(device)
+    except RuntimeError as error:
+        raise UsageError(f"world({device!r}): {error}") from None
     wanted = _count(asked, count)
     if asked.type == "cpu":
         with simulated({}):

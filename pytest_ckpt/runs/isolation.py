@@ -58,4 +58,6 @@ def _restore_environment(before: dict[str, str]) -> None:
 
 
 def _restore_cudnn(flags: tuple[bool, bool]) -> None:
+    if (torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark) == flags:
+        return  # torch.backends.disable_global_flags() makes setting them an error
     torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = flags

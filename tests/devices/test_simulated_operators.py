@@ -36,6 +36,13 @@ MAY_MIX = frozenset(
 )
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _flags_may_be_set() -> Iterator[None]:
+    """Importing torch's samples of operators forbids everyone to set flags such as those of cudnn."""
+    yield
+    torch.backends.flags_frozen.__globals__["__allow_nonbracketed_mutation_flag"] = True
+
+
 def dtype_of(op: Any) -> torch.dtype:
     preferred = (torch.float32, torch.complex64, torch.int64, torch.bool)
     return next((d for d in preferred if d in op.dtypes), torch.float32)

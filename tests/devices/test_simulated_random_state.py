@@ -46,15 +46,16 @@ def test_all_states_are_saved_and_set() -> None:
         assert [draw("cuda:0"), draw("cuda:1")] == first
 
 
-def test_the_random_state_of_a_run_includes_its_devices() -> None:
-    with world("cuda:1"):
+@pytest.mark.parametrize("kind", ["cuda", "xpu"])
+def test_the_random_state_of_a_run_includes_its_devices(kind: str) -> None:
+    with world(f"{kind}:1"):
         seed_everything(1)
         state = get_random_state()
-        first = draw("cuda:1")
+        first = draw(f"{kind}:1")
         set_random_state(state)
 
-        assert {"cuda:0", "cuda:1"} <= state.keys()
-        assert draw("cuda:1") == first
+        assert {f"{kind}:0", f"{kind}:1"} <= state.keys()
+        assert draw(f"{kind}:1") == first
 
 
 def test_the_state_of_the_cpu_alone_does_not_bring_a_device_back() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -98,7 +99,7 @@ def test_tensors_made_in_a_backward_of_the_program_are_not_taken_for_helpers() -
         def backward(ctx: Any, gradient: torch.Tensor) -> Any:
             return gradient * torch.ones(3)
 
-    clashing: Any = Clashing.apply  # type: ignore[no-untyped-call]
+    clashing: Any = Clashing.apply
     with world(DEVICE):
         x = torch.ones(3, device=DEVICE, requires_grad=True)
         with pytest.raises(RuntimeError, match="same device"):
@@ -137,7 +138,9 @@ def test_a_move_carries_second_gradients_too() -> None:
 
 def test_a_kind_that_the_world_does_not_have_is_not_accepted() -> None:
     with world(DEVICE):
-        for move in (lambda: torch.ones(1).to("mps"), lambda: torch.ones(1).xpu(), lambda: torch.ones(1, device="mps")):
+        one = torch.ones(1)
+        moves: list[Callable[[], Any]] = [lambda: one.to("mps"), lambda: one.xpu(), lambda: torch.ones(1, device="mps")]
+        for move in moves:
             with pytest.raises((AssertionError, NotImplementedError, RuntimeError)):
                 move()
 

@@ -135,3 +135,11 @@ def test_isolation_nests() -> None:
         assert not compare(state, get_random_state())
         assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == 2
+
+
+def test_flags_that_torch_lets_nobody_set_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Importing torch's own test utilities calls ``torch.backends.disable_global_flags()``."""
+    monkeypatch.setitem(torch.backends.flags_frozen.__globals__, "__allow_nonbracketed_mutation_flag", False)
+
+    with isolated():
+        torch.randn(1)
