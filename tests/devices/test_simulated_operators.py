@@ -17,6 +17,9 @@ pytest.importorskip("expecttest", reason="torch's own samples of operators need 
 
 from torch.testing._internal.common_methods_invocations import op_db
 
+# Importing the samples forbids everyone to set flags such as those of cudnn.
+torch.backends.flags_frozen.__globals__["__allow_nonbracketed_mutation_flag"] = True
+
 DEVICE = torch.device("cuda:1")
 SAMPLES = 2
 # Every so many operators in the normal suite.
@@ -34,13 +37,6 @@ MAY_MIX = frozenset(
         "view_as",
     }
 )
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _flags_may_be_set() -> Iterator[None]:
-    """Importing torch's samples of operators forbids everyone to set flags such as those of cudnn."""
-    yield
-    torch.backends.flags_frozen.__globals__["__allow_nonbracketed_mutation_flag"] = True
 
 
 def dtype_of(op: Any) -> torch.dtype:
