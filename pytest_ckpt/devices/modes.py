@@ -24,6 +24,8 @@ Place = torch.device | None
 ORIGINALS: dict[Any, Any] = {}
 # What a call of torch needs before C++ sees it.
 HANDLERS: dict[Any, Callable[..., Any]] = {}
+# The keys of both.
+KNOWN: set[Any] = set()
 
 
 class Calls(TorchFunctionMode):
@@ -35,13 +37,13 @@ class Calls(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run a call of torch, and settle afterwards where it left what it made."""
-        if func in ORIGINALS:
-            func = ORIGINALS[func]
-            if types:
+        if func in KNOWN:  # asked once: this runs at each call of torch, most of which need no word beforehand
+            func = ORIGINALS.get(func, func)
+            if types and func not in HANDLERS:
                 return _as_subclass(func, types, args, kwargs or {})
-        handler = HANDLERS.get(func)
-        if handler is not None:
-            return handler(self, func, *args, **(kwargs or {}))
+            handler = HANDLERS.get(func)
+            if handler is not None:
+                return handler(self, func, *args, **(kwargs or {}))
         outer = self.frame
         self.frame = frame = Frame(args, kwargs)
         try:

@@ -11,7 +11,7 @@ import torch
 
 from pytest_ckpt.devices.frames import Frame, tensors_in
 from pytest_ckpt.devices.machine import LABELS, SimulatedGenerator, current
-from pytest_ckpt.devices.modes import HANDLERS, ORIGINALS, Calls, Operators
+from pytest_ckpt.devices.modes import HANDLERS, KNOWN, ORIGINALS, Calls, Operators
 from pytest_ckpt.devices.patching import Patch, method
 from pytest_ckpt.devices.private import ENGINE
 from pytest_ckpt.devices.tensor_patches import device_of
@@ -58,6 +58,7 @@ def fill_tables(patches: list[Patch]) -> None:
         HANDLERS[original] = _as_handler(next(p.value for p in patches if p.owner is torch and p.name == name))
     grad: Any = torch.Tensor.grad
     HANDLERS[grad.__set__] = _set_grad
+    KNOWN.update(ORIGINALS, HANDLERS)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 
 import pytest
 import torch
@@ -88,3 +89,17 @@ def _saved(state: object) -> io.BytesIO:
     torch.save(state, file)
     file.seek(0)
     return file
+
+
+def test_a_simulated_step_takes_less_than_ten_times_as_long() -> None:
+    def fastest(device: str) -> float:
+        made, taken = program("transformer", "AdamW", device), []
+        for _ in range(12):
+            start = time.process_time()
+            made.step()
+            taken.append(time.process_time() - start)
+        return min(taken)
+
+    plain = fastest("cpu")
+    with world("cuda:1"):
+        assert fastest("cuda:1") < 10 * plain
