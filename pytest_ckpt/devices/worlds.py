@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
@@ -80,7 +80,8 @@ def world(device: str | torch.device = "cuda:0", *, count: int | None = None) ->
         raise UsageError(f"world({device!r}): {error}") from None
     wanted = _count(asked, count)
     if asked.type == "cpu":
-        with simulated({}):
+        # Only where there are accelerators, real or of an outer world, is there anything to hide.
+        with nullcontext() if why_unsupported() else simulated({}):
             yield World(device="cpu", count=0, kind="cpu")
     elif _is_real(asked, wanted if count is not None else (asked.index or 0) + 1):
         yield World(device=str(asked), count=torch.get_device_module(asked).device_count(), kind="real")

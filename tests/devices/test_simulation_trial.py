@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from pytest_ckpt.devices import machine, private, self_test, tensor_patches
+from pytest_ckpt.devices import machine, private, self_test, tensor_patches, world
 from pytest_ckpt.devices.modes import Operators
 from pytest_ckpt.devices.simulation import _patches
 
@@ -54,6 +54,17 @@ def test_gradients_that_do_not_come_back_are_noticed(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(tensor_patches, "_carried", lambda tensor, source, moved: moved)
 
     assert "failed the trial" in self_test.why_unsupported()
+
+
+def test_a_torch_without_a_function_that_is_replaced_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    _patches.cache_clear()
+    monkeypatch.delattr(torch._C, "_group_tensors_by_device_and_dtype")
+
+    assert "_group_tensors_by_device_and_dtype" in self_test.why_unsupported()
+    with world("cuda:1") as found:
+        assert found.kind == "tags"
+    with world("cpu") as found:
+        assert (found.kind, str(torch.ones(1).device)) == ("cpu", "cpu")
 
 
 def test_the_trial_leaves_no_trace() -> None:
