@@ -45,7 +45,8 @@ def check_training_run(
             ``model.backbone.*``. They are carried over from the saved run, and the report says so.
         formats: Formats to try; ``own`` is the run's own save and load. Default: ``own`` where the run has
             them, else ``torch``.
-        devices: Devices to make the run on; ``make_run`` is called with each as its parameter ``device``.
+        devices: Devices to make the run on; ``make_run`` is called with each as its parameter ``device``. One of the
+            kinds cuda, mps and xpu that is not there is simulated: see :func:`pytest_ckpt.devices.world`.
         expected_failures: Check name to the reason why its failure is accepted, or to a mapping with
             ``reason`` and ``until`` (a date). An unexpected pass is a failure.
         raise_on_failure: Whether a failure raises.

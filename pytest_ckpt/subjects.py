@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, cast
 
 from pytest_ckpt.checks import Check, Evidence, Outcome
 from pytest_ckpt.checks.newness import Luggage
+from pytest_ckpt.devices import world
 from pytest_ckpt.errors import MissingDependencyError, UsageError
 from pytest_ckpt.formats import get_format
 from pytest_ckpt.formats.registry import BUILTIN_FORMATS
@@ -44,7 +46,7 @@ class Subject:
     Attributes:
         make_run: Makes it.
         terms: How it is tried.
-        device: The device asked for; empty for the run's own choice.
+        device: The device asked for, simulated where it is not there; empty for the run's own choice.
         explain: Whether to find out what a failure is to blame on.
         travels: Whether a check will ask what becomes of its checkpoints in new processes.
         name: The run's own name once it was made, before that the factory's.
@@ -58,6 +60,7 @@ class Subject:
         factory = getattr(make_run, "func", make_run)
         self.name = str(getattr(factory, "__qualname__", type(factory).__qualname__))
         self._judged: dict[str, Outcome] = {}
+        self._simulated = False
 
     def but(self, make_run: MakeRun | None = None, *, explain: bool = True, **terms: Any) -> Subject:
         """Return another run, or the same one under other terms."""
@@ -75,13 +78,18 @@ class Subject:
         return self._judged[check.name]
 
     def _judge(self, check: Check) -> Outcome:
-        try:
-            evidence = self.evidence
-        except MissingDependencyError as error:
-            return self._skipped(check, str(error))
-        if evidence.refusal is not None:
-            return self._skipped(check, evidence.refusal)
-        return check.run(evidence)
+        with world(self.device) if self.device not in ("", "cpu") else nullcontext() as here:
+            if here is not None and here.kind == "tags":
+                return self._skipped(check, f"{self.device} cannot be simulated here: {here.reason}.")
+            self._simulated = here is not None and here.kind == "simulated"
+            try:
+                evidence = self.evidence
+            except MissingDependencyError as error:
+                return self._skipped(check, str(error))
+            if evidence.refusal is not None:
+                return self._skipped(check, evidence.refusal)
+            outcome = check.run(evidence)
+            return outcome if here is None else replace(outcome, device=here.name)
 
     def _skipped(self, check: Check, reason: str) -> Outcome:
         return Outcome(check=check.name, status="skipped", summary=reason, format=self.terms.format, device=self.device)
@@ -119,6 +127,8 @@ class Subject:
         """Pack what new processes need, before the run is made for the first time and may change it."""
         if not self.travels:
             return "No check of processes was planned."
+        if self._simulated:
+            return f"{self.device} is simulated, and that in this process only."
         warm_up(MODULES)
         name = self.terms.format
         form = get_format(name) if name not in ("", OWN, *BUILTIN_FORMATS) else None

@@ -28,6 +28,7 @@ LAYERS = {
     "editing": 2,
     "formats": 2,
     "overwriting": 6,
+    "relocation": 6,
     "integrations": 3,
     "runs": 3,
     "devices": 4,

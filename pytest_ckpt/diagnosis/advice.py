@@ -70,8 +70,12 @@ def _sentence(
     if cause in _RANDOM_STATE:
         return f"Save and restore this random state, last of all in load: {_RANDOM_STATE[cause]}."
     if cause.startswith("rng."):
-        device = cause.removeprefix("rng.")
-        return f"Save and restore this random state with torch.{device.split(':')[0]}.get_rng_state()."
+        kind, indexed, _ = cause.removeprefix("rng.").partition(":")
+        every = "_all" if indexed else ""
+        return (
+            f"Save and restore this random state with torch.{kind}.get_rng_state{every}() and "
+            f"torch.{kind}.set_rng_state{every}()."
+        )
     if cause.endswith(".training"):
         return f"Put the model back into the mode it was in, after saving and after loading: {cause} changed."
     if "_extra_state" in cause:

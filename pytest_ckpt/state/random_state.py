@@ -32,9 +32,10 @@ def get_random_state() -> dict[str, Any]:
             "has_gauss": int(has_gauss),
             "cached": float(cached),
         }
-    if torch.cuda.is_available():
-        for index in range(torch.cuda.device_count()):
-            state[f"cuda:{index}"] = torch.cuda.get_rng_state(index)
+    for kind, module in (("cuda", torch.cuda), ("xpu", torch.xpu)):
+        if module.is_available():
+            for index in range(module.device_count()):
+                state[f"{kind}:{index}"] = module.get_rng_state(index)
     if torch.backends.mps.is_available():
         state["mps"] = torch.mps.get_rng_state()
     return state
@@ -60,7 +61,7 @@ def set_random_state(state: dict[str, Any]) -> None:
         elif name == "mps":
             torch.mps.set_rng_state(value)
         else:
-            torch.cuda.set_rng_state(value, name)
+            torch.get_device_module(name.partition(":")[0]).set_rng_state(value, name)
 
 
 def seed_everything(seed: int) -> None:

@@ -36,7 +36,15 @@ def advice(cause: str, kind: str = "value", expected: str = "1", actual: str = "
             "model.weight.requires_grad",
             "Freeze and unfreeze in load as training had done by then: model.weight.requires_grad changed.",
         ),
-        ("rng.cuda:0", "Save and restore this random state with torch.cuda.get_rng_state()."),
+        (
+            "rng.cuda:0",
+            "Save and restore this random state with torch.cuda.get_rng_state_all() and "
+            "torch.cuda.set_rng_state_all().",
+        ),
+        (
+            "rng.mps",
+            "Save and restore this random state with torch.mps.get_rng_state() and torch.mps.set_rng_state().",
+        ),
     ],
 )
 def test_where_it_was_kept(cause: str, sentence: str) -> None:
