@@ -46,6 +46,7 @@ lint: $(INSTALLED)
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
 	$(VENV)/bin/mypy tests/plugin/conftest.py
+	$(VENV)/bin/mypy tests/strategies/conftest.py
 
 bench: $(INSTALLED)
 	$(VENV)/bin/python -m benchmarks $(ARGS)
