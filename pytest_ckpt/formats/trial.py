@@ -11,6 +11,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import cache
+from types import SimpleNamespace
 from typing import Any, TypeAlias
 
 import torch
@@ -157,6 +158,8 @@ def _parts(value: object) -> list[object]:
         return list(value)
     if isinstance(value, Mapping):
         return list(value.values())
+    if kind is SimpleNamespace:
+        return list(vars(value).values())
     own_way = kind.__reduce_ex__ is not object.__reduce_ex__ or kind.__reduce__ is not object.__reduce__
     if own_way or kind.__getstate__ is not object.__getstate__ or hasattr(kind, "__setstate__"):
         return []  # It may leave out what it makes anew.
