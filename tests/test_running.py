@@ -341,3 +341,32 @@ def test_a_run_trains_even_where_gradients_are_off_and_they_stay_off() -> None:
     with torch.no_grad():
         assert not check_training_run(plain_functions, steps=2).failures
         assert not torch.is_grad_enabled()
+
+
+def test_who_is_to_blame_is_not_looked_for_if_nobody_wants_to_know() -> None:
+    made: dict[bool, int] = {}
+    reports: dict[bool, str] = {}
+    for explain in (True, False):
+        calls = 0
+
+        def make_run() -> TrainingRun:
+            nonlocal calls
+            calls += 1
+            parameter = torch.nn.Parameter(torch.ones(2))
+            momentum = {"value": 0.0}
+
+            def step(number: int) -> float:
+                momentum["value"] += 1.0
+                parameter.data += momentum["value"]
+                return float(parameter.sum())
+
+            return TrainingRun(components={"model": torch.nn.ParameterList([parameter])}, step=step)
+
+        with pytest.raises(CheckpointFailure) as raised:
+            check_training_run(make_run, steps=3, select=["resume_is_exact"], explain=explain)
+        made[explain], reports[explain] = calls, str(raised.value)
+
+    assert made[False] < made[True]
+    assert "To blame:" in reports[True]
+    assert "The search for the cause stopped: it was not asked for (explain=False)." in reports[False].splitlines()
+    assert all("they part at step(1)" in report for report in reports.values())

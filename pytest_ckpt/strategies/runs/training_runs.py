@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from hypothesis import event
@@ -15,9 +16,9 @@ from pytest_ckpt.strategies.networks.recipes import module_recipes
 from pytest_ckpt.strategies.networks.shapes import Tokens
 from pytest_ckpt.strategies.optimization.choices import Choice, draw_arguments
 from pytest_ckpt.strategies.optimization.companions import averaging_recipes, scaler_recipes
-from pytest_ckpt.strategies.optimization.optimizer_kinds import optimizer_kinds
+from pytest_ckpt.strategies.optimization.optimizer_kinds import Gradients, optimizer_kinds
 from pytest_ckpt.strategies.optimization.optimizer_recipes import OptimizerRecipe, optimizer_recipes
-from pytest_ckpt.strategies.optimization.scheduler_recipes import scheduler_recipes
+from pytest_ckpt.strategies.optimization.scheduler_recipes import SchedulerRecipe, scheduler_recipes
 from pytest_ckpt.strategies.runs.drawn_run import DrawnRun, Part
 from pytest_ckpt.strategies.state.drawing import PROGRAM_BLOCK, Numbers, draw_block
 
@@ -61,12 +62,12 @@ def _training_runs(draw: DrawFn, max_models: int, max_layers: int, max_nesting: 
     numbers = Numbers(draw_block(draw, PROGRAM_BLOCK))
     chosen: dict[str, Any] = dict(draw_arguments(draw, numbers, _CHOICES))
     sparse = chosen.pop("sparse", False)
-    models = module_recipes(max_layers=max_layers, max_nesting=max_nesting, lazy=True)
     count = min(chosen.pop("parts", 1), max_models)
+    models = _models(max_layers, max_nesting)
     parts = [_draw_part(draw, models, max_steps, scheduled=bool(numbers.below(2))) for _ in range(count)]
     if sparse:
         # In the place of one drawn in full: Hypothesis shrinks towards fewer draws first.
-        parts[0] = Part(model=_SPARSE_MODEL, optimizer=draw(optimizer_recipes(gradients="sparse")))
+        parts[0] = Part(model=_SPARSE_MODEL, optimizer=draw(_optimizers(None, "sparse")))
     if chosen.pop("averaging", False) and _NOT_COPIED.isdisjoint(parts[0].model.kinds):
         chosen["averaging"] = draw(averaging_recipes())
     if chosen.pop("scaler", False) and not any(_refuses_scaling(part.optimizer) for part in parts):
@@ -83,9 +84,25 @@ def _draw_part(draw: DrawFn, models: SearchStrategy[ModuleRecipe], max_steps: in
     model = draw(models)
     return Part(
         model=model,
-        optimizer=draw(optimizer_recipes(classes=_classes_for(model))),
-        scheduler=draw(scheduler_recipes(max_steps=max_steps)) if scheduled else None,
+        optimizer=draw(_optimizers(_classes_for(model), "dense")),
+        scheduler=draw(_schedulers(max_steps)) if scheduled else None,
     )
+
+
+# Made once: of a new strategy Hypothesis finds out anew what can be drawn of it, which takes longer than to draw.
+@lru_cache
+def _models(max_layers: int, max_nesting: int) -> SearchStrategy[ModuleRecipe]:
+    return module_recipes(max_layers=max_layers, max_nesting=max_nesting, lazy=True)
+
+
+@lru_cache
+def _optimizers(classes: tuple[type[Optimizer], ...] | None, gradients: Gradients) -> SearchStrategy[OptimizerRecipe]:
+    return optimizer_recipes(classes=classes, gradients=gradients)
+
+
+@lru_cache
+def _schedulers(max_steps: int) -> SearchStrategy[SchedulerRecipe]:
+    return scheduler_recipes(max_steps=max_steps)
 
 
 def _classes_for(model: ModuleRecipe) -> tuple[type[Optimizer], ...] | None:
