@@ -358,9 +358,14 @@ def losing_its_momentum() -> TrainingRun:
 def test_who_is_to_blame_is_not_looked_for_if_nobody_wants_to_know(monkeypatch: pytest.MonkeyPatch) -> None:
     reports: dict[bool, list[str]] = {}
     searched: list[bool] = []
-    search = inquiry.find_blame
-    monkeypatch.setattr(inquiry, "find_blame", lambda *args: searched.append(explain) or search(*args))
+    search: Any = getattr(inquiry, "find_blame")  # noqa: B009
     for explain in (True, False):
+
+        def find_blame(*args: Any, explain: bool = explain) -> Any:
+            searched.append(explain)
+            return search(*args)
+
+        monkeypatch.setattr(inquiry, "find_blame", find_blame)
         with pytest.raises(CheckpointFailure) as raised:
             check_training_run(losing_its_momentum, steps=3, select=["resume_is_exact"], explain=explain)
         reports[explain] = str(raised.value).splitlines()

@@ -14,10 +14,19 @@ from torch.optim import swa_utils
 from torch.optim.swa_utils import AveragedModel
 
 from pytest_ckpt.strategies.optimization.building import strategy_of
-from pytest_ckpt.strategies.optimization.choices import Choice, Options, draw_arguments
+from pytest_ckpt.strategies.optimization.choices import Choice, Options
 from pytest_ckpt.strategies.state.drawing import PROGRAM_BLOCK, Numbers, draw_block
 
-__all__ = ["AveragingRecipe", "ScalerRecipe", "averaged_models", "averaging_recipes", "scaler_recipes", "scalers"]
+__all__ = [
+    "AVERAGING",
+    "AveragingRecipe",
+    "ScalerRecipe",
+    "averaged_models",
+    "averaging_recipes",
+    "pick_scaling",
+    "scaler_recipes",
+    "scalers",
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
@@ -91,7 +100,12 @@ def scaler_recipes(draw: DrawFn) -> ScalerRecipe:
 
     Shrinks towards torch's defaults.
     """
-    return ScalerRecipe(options=draw_arguments(draw, Numbers(draw_block(draw, PROGRAM_BLOCK)), _SCALING))
+    return pick_scaling(Numbers(draw_block(draw, PROGRAM_BLOCK)))
+
+
+def pick_scaling(numbers: Numbers) -> ScalerRecipe:
+    """Return the recipe of a gradient scaler that the numbers decide on."""
+    return ScalerRecipe(options={key: value for choice in _SCALING for key, value in numbers.pick(choice).items()})
 
 
 def scalers() -> SearchStrategy[GradScaler]:
@@ -102,21 +116,27 @@ def scalers() -> SearchStrategy[GradScaler]:
     return scaler_recipes().map(_built_scaler)
 
 
+_FUNCTIONS: tuple[dict[str, Any], ...] = (
+    {},
+    {"function": "get_ema_multi_avg_fn", "decay": 0.9},
+    {"function": "get_ema_multi_avg_fn", "decay": 0.5},
+    {"function": "get_ema_avg_fn", "decay": 0.9},
+    {"function": "get_swa_avg_fn"},
+)
+AVERAGING: tuple[AveragingRecipe, ...] = (
+    *(AveragingRecipe(**function, use_buffers=use) for function in _FUNCTIONS for use in (False, True)),
+    # It refuses integers to average, and a batch norm counts its batches in a buffer.
+    AveragingRecipe(function="get_swa_multi_avg_fn"),
+)
+"""Every way to average, the simplest first."""
+
+
 def averaging_recipes() -> SearchStrategy[AveragingRecipe]:
     """Generate recipes of averaged weights: equal (SWA) and exponential (EMA), with and without buffers.
 
     Shrinks towards ``AveragedModel(model)``.
     """
-    functions: list[dict[str, Any]] = [
-        {},
-        {"function": "get_ema_multi_avg_fn", "decay": 0.9},
-        {"function": "get_ema_multi_avg_fn", "decay": 0.5},
-        {"function": "get_ema_avg_fn", "decay": 0.9},
-        {"function": "get_swa_avg_fn"},
-    ]
-    recipes = [AveragingRecipe(**function, use_buffers=use) for function in functions for use in (False, True)]
-    # It refuses integers to average, and a batch norm counts its batches in a buffer.
-    return st.sampled_from([*recipes, AveragingRecipe(function="get_swa_multi_avg_fn")])
+    return st.sampled_from(AVERAGING)
 
 
 def averaged_models(model: SearchStrategy[Module] | Module) -> SearchStrategy[AveragedModel]:

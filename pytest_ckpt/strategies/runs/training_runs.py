@@ -15,7 +15,7 @@ from pytest_ckpt.strategies.networks.calls import ModuleRecipe, call
 from pytest_ckpt.strategies.networks.recipes import module_recipes
 from pytest_ckpt.strategies.networks.shapes import Tokens
 from pytest_ckpt.strategies.optimization.choices import Choice, draw_arguments
-from pytest_ckpt.strategies.optimization.companions import averaging_recipes, scaler_recipes
+from pytest_ckpt.strategies.optimization.companions import AVERAGING, pick_scaling
 from pytest_ckpt.strategies.optimization.optimizer_kinds import Gradients, optimizer_kinds
 from pytest_ckpt.strategies.optimization.optimizer_recipes import OptimizerRecipe, optimizer_recipes
 from pytest_ckpt.strategies.optimization.scheduler_recipes import SchedulerRecipe, scheduler_recipes
@@ -65,13 +65,13 @@ def _training_runs(draw: DrawFn, max_models: int, max_layers: int, max_nesting: 
     count = min(chosen.pop("parts", 1), max_models)
     models = _models(max_layers, max_nesting)
     parts = [_draw_part(draw, models, max_steps, scheduled=bool(numbers.below(2))) for _ in range(count)]
+    _skip(draw, blocks=3 * (max_models - count) + (not sparse))
     if sparse:
-        # In the place of one drawn in full: Hypothesis shrinks towards fewer draws first.
         parts[0] = Part(model=_SPARSE_MODEL, optimizer=draw(_optimizers(None, "sparse")))
     if chosen.pop("averaging", False) and _NOT_COPIED.isdisjoint(parts[0].model.kinds):
-        chosen["averaging"] = draw(averaging_recipes())
+        chosen["averaging"] = numbers.pick(AVERAGING)
     if chosen.pop("scaler", False) and not any(_refuses_scaling(part.optimizer) for part in parts):
-        chosen["scaler"] = draw(scaler_recipes())
+        chosen["scaler"] = pick_scaling(numbers)
     if sparse:
         chosen.pop("clip", None)  # torch clips no sparse gradients
     run = DrawnRun(parts=tuple(parts), **chosen)
@@ -82,11 +82,17 @@ def _training_runs(draw: DrawFn, max_models: int, max_layers: int, max_nesting: 
 
 def _draw_part(draw: DrawFn, models: SearchStrategy[ModuleRecipe], max_steps: int, *, scheduled: bool) -> Part:
     model = draw(models)
-    return Part(
-        model=model,
-        optimizer=draw(_optimizers(_classes_for(model), "dense")),
-        scheduler=draw(_schedulers(max_steps)) if scheduled else None,
-    )
+    optimizer = draw(_optimizers(_classes_for(model), "dense"))
+    if scheduled:
+        return Part(model=model, optimizer=optimizer, scheduler=draw(_schedulers(max_steps)))
+    _skip(draw)
+    return Part(model=model, optimizer=optimizer)
+
+
+def _skip(draw: DrawFn, *, blocks: int = 1) -> None:
+    """Draw what is not used, so that any run takes as many blocks as another: variations of one would end too early."""
+    for _ in range(blocks):
+        draw_block(draw, PROGRAM_BLOCK)
 
 
 # Made once: of a new strategy Hypothesis finds out anew what can be drawn of it, which takes longer than to draw.

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, TypeVar
 
+from hypothesis import event
 from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument
 
@@ -110,9 +111,12 @@ class _Growing:
     def make_node(self, depth: int) -> Any:
         place = _PLACES[self.numbers.below(len(_PLACES))]
         if place == "again" and self.made and self.allow_sharing:
+            event("payload: one thing in two places")
             return self.pick(self.made)
         if place == "container" and self.containers and depth < _MAX_DEPTH and self.left > 0:
-            node = _MAKERS[self.pick(self.containers)](self, depth)
+            kind = self.pick(self.containers)
+            event(f"payload: {kind}")
+            node = _MAKERS[kind](self, depth)
         else:
             node = self.make_leaf()
         self.made.append(node)

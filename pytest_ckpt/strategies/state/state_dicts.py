@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import torch
+from hypothesis import event
 from hypothesis import strategies as st
 
 from pytest_ckpt.strategies.state.drawing import Numbers, draw_numbers
@@ -83,6 +84,7 @@ def _module_state_dicts(
     allow_sharing: bool,
     allow_extra_state: bool,
 ) -> OrderedDict[str, Any]:
+    event("state dict: of a module")
     numbers = draw_numbers(draw)
     state: OrderedDict[str, Any] = OrderedDict()
     for _ in range(min_size + numbers.below(max_size - min_size + 1)):
@@ -128,6 +130,7 @@ _AGAIN: list[Callable[[torch.Tensor], torch.Tensor]] = [_same, _detached, _part]
 
 @st.composite
 def _optimizer_state_dicts(draw: st.DrawFn, tensors: st.SearchStrategy[torch.Tensor], max_size: int) -> dict[str, Any]:
+    event("state dict: of an optimizer")
     numbers = draw_numbers(draw)
     count = numbers.below(max_size + 1)
     # A parameter that never got a gradient has no state.
