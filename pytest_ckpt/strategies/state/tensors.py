@@ -105,7 +105,8 @@ class _Bounds(NamedTuple):
         return max((many for many in dims if self.shortest**many <= self.max_elements), default=self.min_dims)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+# A strategy shows its arguments, and all layouts with all their dtypes are more than anybody reads.
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class _Options:
     dtypes: st.SearchStrategy[torch.dtype] | None
     shapes: st.SearchStrategy[Shape] | None
