@@ -47,8 +47,11 @@ lint: $(INSTALLED)
 	$(VENV)/bin/mypy
 	$(VENV)/bin/mypy tests/plugin/conftest.py
 	$(VENV)/bin/mypy tests/devices/conftest.py
+	$(VENV)/bin/mypy tests/strategies/conftest.py
 
+# Without the rivals their rows say what to install.
 bench: $(INSTALLED)
+	test -d .rivals || $(PIP_INSTALL) --no-deps --target .rivals --group rivals || true
 	$(VENV)/bin/python -m benchmarks $(ARGS)
 
 # A forked process hangs at torch's threads. What is compared and captured is judged by its own tests alone.
@@ -61,5 +64,5 @@ mutation: $(INSTALLED)
 	$(MUTMUT) results --all true | sed -n 's/.*pytest_ckpt\.\([a-z]*\)\..*: /\1 /p' | sort | uniq -c
 
 clean:
-	rm -rf $(VENV) .ci/venv .hypothesis .mypy_cache .pytest_cache .ruff_cache .thorough.xml build dist mutants
+	rm -rf $(VENV) .ci/venv .hypothesis .mypy_cache .pytest_cache .ruff_cache .rivals .thorough.xml build dist mutants
 	find . -name __pycache__ -prune -exec rm -rf {} +

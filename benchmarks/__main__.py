@@ -21,6 +21,7 @@ _MODULES = {
     "round-trip": "benchmarks.round_trip",
     "checks": "benchmarks.default_checks",
     "processes": "benchmarks.fresh_processes",
+    "strategies": "benchmarks.strategies",
 }
 _PACKAGES = ("pytest", "torch", "numpy", "pytest-torch")
 

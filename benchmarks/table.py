@@ -19,19 +19,23 @@ class Row:
     Attributes:
         benchmark: The benchmark it belongs to.
         measured: What was measured, and against what.
-        spread: The number over the rounds.
+        spread: The number over the rounds; ``None`` where it was not measured.
         unit: ``x`` for a ratio, ``%`` or ``MB``.
         limit: What the number may be at most; ``None`` where it is only there to be compared with.
+        skipped: What to install, where the rival is not there.
     """
 
     benchmark: str
     measured: str
-    spread: Spread
+    spread: Spread | None = None
     unit: str = "x"
     limit: float | None = None
+    skipped: str = ""
 
     @property
     def verdict(self) -> str:
+        if self.spread is None:
+            return f"skipped: {self.skipped}"
         if self.limit is None:
             return ""
         return "ok" if self.spread.median <= self.limit else "MISSED"
@@ -57,6 +61,8 @@ def _aligned(cells: tuple[str, ...], widths: list[int]) -> list[str]:
 def _cells(row: Row) -> tuple[str, ...]:
     spread, unit = row.spread, row.unit
     target = "" if row.limit is None else f"<= {row.limit:g} {unit}"
+    if spread is None:
+        return row.benchmark, row.measured, "", "", target, row.verdict
     range_ = f"{_number(spread.low)}..{_number(spread.high)}"
     return row.benchmark, row.measured, f"{_number(spread.median)} {unit}", range_, target, row.verdict
 

@@ -31,6 +31,7 @@ def check_training_run(
     devices: Iterable[str] | None = None,
     expected_failures: Mapping[str, Any] | None = None,
     raise_on_failure: bool = True,
+    explain: bool = True,
 ) -> Outcomes:
     """Check that a run stopped at any step and started again from its checkpoint is the same run.
 
@@ -50,6 +51,9 @@ def check_training_run(
         expected_failures: Check name to the reason why its failure is accepted, or to a mapping with
             ``reason`` and ``until`` (a date). An unexpected pass is a failure.
         raise_on_failure: Whether a failure raises.
+        explain: Whether to find out what a failure is to blame on, which takes many times as long as the verdict.
+            With ``False`` the report says only where the runs part: for searches that fail often, as that of
+            Hypothesis for a smaller example.
 
     Raises:
         CheckpointFailure: If a check fails; its text is the report, its ``outcomes`` are the data.
@@ -65,6 +69,7 @@ def check_training_run(
         formats=formats,
         devices=devices,
         expected_failures=expected_failures,
+        explain=explain,
     )
     outcomes = run_planned(planned)
     if raise_on_failure and outcomes.failures:
@@ -126,11 +131,13 @@ def plan_checks(
     devices: Iterable[str] | None = None,
     expected_failures: Mapping[str, Any] | None = None,
     per_check: Mapping[str, CheckSettings] | None = None,
+    explain: bool = True,
 ) -> list[PlannedCheck]:
     """Return the checks that :func:`check_training_run` would run, without calling ``make_run``.
 
     Args:
         per_check: Check name to the settings that hold for it instead of the others.
+        explain: Whether to find out what a failure is to blame on.
 
     Raises:
         UsageError: If an option makes no sense.
@@ -142,7 +149,7 @@ def plan_checks(
     chosen = select_checks(select, {name: found.enabled for name, found in own.items() if found.enabled is not None})
     terms = {item.name: _own_terms(options, own[item.name]) if item.name in own else common for item in chosen}
     travels = any(item.group == "processes" for item in chosen)
-    subject = cache(partial(Subject, make_run, travels=travels))
+    subject = cache(partial(Subject, make_run, explain=explain, travels=travels))
     return [
         PlannedCheck(
             check=item,

@@ -162,6 +162,7 @@ def test_every_dependency_is_pinned_for_development() -> None:
         *groups["test"],
         *groups["lint"],
         *groups["mutation"],
+        *groups["rivals"],
         *PYPROJECT["build-system"]["requires"],
     ]
     for name, requirements in project["optional-dependencies"].items():

@@ -17,7 +17,7 @@ from zoo_good import averaged_weights, extra_state, frozen_backbone, plain_funct
 from zoo_parts import batch, fit, mlp
 
 from pytest_ckpt import CheckpointFailure, TrainingRun, UsageError, check_training_run
-from pytest_ckpt.checks import CHECKS, DEFAULT_GROUPS
+from pytest_ckpt.checks import CHECKS, DEFAULT_GROUPS, inquiry
 from pytest_ckpt.faults import FAULTS
 from pytest_ckpt.running import plan_checks
 
@@ -342,3 +342,39 @@ def test_a_run_trains_even_where_gradients_are_off_and_they_stay_off() -> None:
     with torch.no_grad():
         assert not check_training_run(plain_functions, steps=2).failures
         assert not torch.is_grad_enabled()
+
+
+def losing_its_momentum() -> TrainingRun:
+    model = torch.nn.ParameterList([torch.nn.Parameter(torch.ones(2))])
+    momentum = {"value": 0.0}
+
+    def step(number: int) -> float:
+        momentum["value"] += 1.0
+        model[0].data += momentum["value"]
+        return float(model[0].sum())
+
+    return TrainingRun(components={"model": model}, step=step)
+
+
+def test_who_is_to_blame_is_not_looked_for_if_nobody_wants_to_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    reports: dict[bool, list[str]] = {}
+    searched: list[bool] = []
+    search: Any = getattr(inquiry, "find_blame")  # noqa: B009
+    for explain in (True, False):
+
+        def find_blame(*args: Any, explain: bool = explain) -> Any:
+            searched.append(explain)
+            return search(*args)
+
+        monkeypatch.setattr(inquiry, "find_blame", find_blame)
+        with pytest.raises(CheckpointFailure) as raised:
+            check_training_run(losing_its_momentum, steps=3, select=["resume_is_exact"], explain=explain)
+        reports[explain] = str(raised.value).splitlines()
+
+    assert searched == [True]
+    assert any(line.startswith("To blame:") for line in reports[True])
+    assert "The search for the cause stopped: it was not asked for (explain=False)." in reports[False]
+    # What was found is the same.
+    assert [line for line in reports[True] if "they part" in line] == [
+        line for line in reports[False] if "part" in line
+    ]

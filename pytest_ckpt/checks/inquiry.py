@@ -29,7 +29,7 @@ __all__ = [
 def blame(evidence: Evidence, at: int) -> Blame:
     """Find what is to blame for the divergence after the checkpoint of step ``at``."""
     if not evidence.explain:
-        return Blame()
+        return Blame(stopped="it was not asked for (explain=False).")
     plan = evidence.only(at)
     with workspace() as directory:
         saved = save_on_the_way(plan, directory)
@@ -41,6 +41,8 @@ def blame(evidence: Evidence, at: int) -> Blame:
 
 def wrong_order(evidence: Evidence, at: int) -> WrongOrder | None:
     """Return the wrong order in which the checkpoint of step ``at`` is loaded, if it is one that is known."""
+    if not evidence.explain:
+        return None
     plan = evidence.only(at)
     with workspace() as directory:
         path = save_on_the_way(plan, directory).paths[at]

@@ -30,6 +30,14 @@ def compare(expected: Any, actual: Any, *, traits: bool = True) -> Diff:
     NaN equals the same NaN, -0.0 is not 0.0, float32 is not float64. The order of a mapping's keys
     does not count. Nothing is copied: tensors are compared where they are.
 
+    Not looked at, because correct programs change it on the way to disk and back:
+
+    * ``_metadata`` of a module's state dict: whoever saves ``dict(model.state_dict())`` leaves it behind.
+    * Whether a sparse COO tensor knows that it is coalesced, as long as its indices and values are the same.
+    * The type of a mapping's key where Python takes two keys for one: ``1``, ``1.0`` and ``True``.
+    * What a function holds in its closure, and its code: two functions are the same if they have one name in one
+      module. What the closures of a run's own components hold is hidden state: :func:`pytest_ckpt.capture` finds it.
+
     Args:
         expected: The saved state: nested containers, tensors, arrays, numbers, or what
             :func:`pytest_ckpt.capture` returned.

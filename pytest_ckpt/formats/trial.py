@@ -8,8 +8,10 @@ from __future__ import annotations
 import re
 import struct
 import warnings
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Mapping
 from functools import cache
+from types import SimpleNamespace
 from typing import Any, TypeAlias
 
 import torch
@@ -130,8 +132,13 @@ def _survive(copy: Copy, *values: object) -> bool:
             return False
 
 
-def _bits(value: object) -> object:
-    """Describe a value so that two of them are equal if one can stand for the other."""
+def _bits(value: object, above: tuple[int, ...] = ()) -> object:
+    """Describe a value so that two of them are equal if one can stand for the other.
+
+    Args:
+        value: The value.
+        above: What it is in, by id.
+    """
     if isinstance(value, torch.Tensor) and _is_ordinary(value):
         plain = value.detach().cpu().resolve_conj().resolve_neg().contiguous()
         return value.dtype, bytes(plain.untyped_storage())
@@ -139,7 +146,24 @@ def _bits(value: object) -> object:
         return type(value), value.dtype, value.layout, value.requires_grad
     if isinstance(value, (float, complex)):
         return type(value), struct.pack("<dd", value.real, value.imag)
-    return type(value)
+    if id(value) in above:
+        return type(value)
+    return type(value), [_bits(part, (*above, id(value))) for part in _parts(value)]
+
+
+def _parts(value: object) -> list[object]:
+    """Return what is in an object that is copied item by item, attribute by attribute."""
+    kind = type(value)
+    if isinstance(value, list | tuple | deque):
+        return list(value)
+    if isinstance(value, Mapping):
+        return list(value.values())
+    if kind is SimpleNamespace:
+        return list(vars(value).values())
+    own_way = kind.__reduce_ex__ is not object.__reduce_ex__ or kind.__reduce__ is not object.__reduce__
+    if own_way or kind.__getstate__ is not object.__getstate__ or hasattr(kind, "__setstate__"):
+        return []  # It may leave out what it makes anew.
+    return [] if isinstance(value, type) or callable(value) else list(getattr(value, "__dict__", {}).values())
 
 
 def _clash(payload: dict[str, Any], name: str, copy: Copy) -> str | None:

@@ -1,21 +1,27 @@
-"""Generated input: Hypothesis strategies for what checkpoints hold, and for the programs that write them."""
+"""Generated input: Hypothesis strategies for what checkpoints hold, and for the programs that write them.
 
-from pytest_ckpt.strategies.building import optimizers, schedulers
-from pytest_ckpt.strategies.companions import averaged_models, scalers
-from pytest_ckpt.strategies.drawn_module import DrawnModule
-from pytest_ckpt.strategies.dtypes import DTYPE_KINDS, dtypes
-from pytest_ckpt.strategies.layouts import LAYOUTS, STRIDED_LAYOUTS
+``state`` holds the strategies for plain state, ``networks`` those for modules, ``optimization`` those for what trains
+them, and ``runs`` those for whole training programs; each stands on the ones before it.
+"""
+
 from pytest_ckpt.strategies.machine import checkpoint_machine
-from pytest_ckpt.strategies.module_recipes import modules
-from pytest_ckpt.strategies.module_registration import register_module
-from pytest_ckpt.strategies.optimizer_kinds import register_optimizer
-from pytest_ckpt.strategies.payloads import CONTAINERS, PLAIN_CONTAINERS, payloads
+from pytest_ckpt.strategies.networks.drawn_module import DrawnModule
+from pytest_ckpt.strategies.networks.recipes import module_recipes, modules
+from pytest_ckpt.strategies.networks.registration import register_module
+from pytest_ckpt.strategies.optimization.building import optimizers, schedulers
+from pytest_ckpt.strategies.optimization.companions import averaged_models, averaging_recipes, scaler_recipes, scalers
+from pytest_ckpt.strategies.optimization.optimizer_kinds import register_optimizer
+from pytest_ckpt.strategies.optimization.optimizer_recipes import optimizer_recipes
+from pytest_ckpt.strategies.optimization.scheduler_kinds import register_scheduler
+from pytest_ckpt.strategies.optimization.scheduler_recipes import scheduler_recipes
 from pytest_ckpt.strategies.profiles import QUICK, THOROUGH
-from pytest_ckpt.strategies.scheduler_kinds import register_scheduler
-from pytest_ckpt.strategies.state_dicts import module_state_dicts, optimizer_state_dicts, state_dicts
-from pytest_ckpt.strategies.tensors import tensors
-from pytest_ckpt.strategies.training_runs import training_runs
-from pytest_ckpt.strategies.values import numpy_values, objects, plain_values, random_states
+from pytest_ckpt.strategies.runs.training_runs import training_runs
+from pytest_ckpt.strategies.state.dtypes import DTYPE_KINDS, dtypes
+from pytest_ckpt.strategies.state.layouts import LAYOUTS, STRIDED_LAYOUTS
+from pytest_ckpt.strategies.state.payloads import CONTAINERS, PLAIN_CONTAINERS, payloads
+from pytest_ckpt.strategies.state.state_dicts import module_state_dicts, optimizer_state_dicts, state_dicts
+from pytest_ckpt.strategies.state.tensors import tensors
+from pytest_ckpt.strategies.state.values import numpy_values, objects, plain_values, random_states
 
 __all__ = [
     "CONTAINERS",
@@ -27,12 +33,15 @@ __all__ = [
     "THOROUGH",
     "DrawnModule",
     "averaged_models",
+    "averaging_recipes",
     "checkpoint_machine",
     "dtypes",
+    "module_recipes",
     "module_state_dicts",
     "modules",
     "numpy_values",
     "objects",
+    "optimizer_recipes",
     "optimizer_state_dicts",
     "optimizers",
     "payloads",
@@ -41,7 +50,9 @@ __all__ = [
     "register_module",
     "register_optimizer",
     "register_scheduler",
+    "scaler_recipes",
     "scalers",
+    "scheduler_recipes",
     "schedulers",
     "state_dicts",
     "tensors",

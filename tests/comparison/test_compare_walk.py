@@ -477,3 +477,36 @@ def test_a_thing_that_cannot_be_shown_is_called_by_its_class() -> None:
     (mismatch, other) = compare({"handle": Closed(), "handles": [Closed()]}, {"handle": 1})
     assert (mismatch.expected, mismatch.actual) == ("<Closed>", "1")
     assert (other.expected, other.actual) == ("<list>", "nothing")
+
+
+def holding(value: object) -> Callable[[], object]:
+    return lambda: value
+
+
+def with_metadata(version: int | None) -> OrderedDict[str, Any]:
+    state: OrderedDict[str, Any] = OrderedDict(weight=1)
+    if version is not None:
+        state._metadata = OrderedDict({"": {"version": version}})  # type: ignore[attr-defined]
+    return state
+
+
+def sparse(*, is_coalesced: bool) -> torch.Tensor:
+    indices, values = torch.tensor([[0, 2]]), torch.ones(2)
+    return torch.sparse_coo_tensor(indices, values, (3,), is_coalesced=is_coalesced, check_invariants=True)
+
+
+@pytest.mark.parametrize(
+    ("expected", "actual"),
+    [
+        (with_metadata(2), with_metadata(None)),
+        (with_metadata(2), with_metadata(1)),
+        (sparse(is_coalesced=True), sparse(is_coalesced=False)),
+        ({1: "a"}, {True: "a"}),
+        ({1: "a"}, {1.0: "a"}),
+        (holding(1), holding(2)),
+    ],
+)
+def test_what_correct_programs_change_is_not_looked_at(expected: Any, actual: Any) -> None:
+    """The docstring of ``compare`` lists these."""
+    assert not compare({"x": expected}, {"x": actual})
+    assert not compare({"x": actual}, {"x": expected})

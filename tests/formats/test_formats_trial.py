@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+import copy
+from collections import deque
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -69,6 +72,39 @@ def test_sparse_weights_that_no_longer_require_gradients_are_refused() -> None:
     reason = refuse(value, lambda tensor: tensor.detach())
 
     assert reason == "spoiling cannot keep the sparse COO tensor that requires gradients at part.value"
+
+
+def test_what_is_lost_inside_an_object_is_seen() -> None:
+    class Pair(NamedTuple):
+        first: torch.Tensor
+
+    sparse = PAYLOADS["sparse_coo"]()["part"]["value"].requires_grad_()
+    holders = [Pair(sparse), SimpleNamespace(x=sparse), deque([sparse]), SimpleNamespace(x={"y": [sparse]})]
+
+    def spoil(values: list[Any]) -> list[Any]:
+        return copy.deepcopy(values, {id(sparse): sparse.detach()})
+
+    for holder in holders:
+        assert "cannot keep" in str(reason_to_refuse({"part": holder}, name="spoiling", copy=spoil))
+        assert reason_to_refuse({"part": holder}, name="keeping", copy=lambda values: values) is None
+
+
+def test_an_object_that_is_copied_in_its_own_way_is_not_looked_into() -> None:
+    class Cached:
+        def __init__(self) -> None:
+            self.cache = {1: torch.ones(1)}
+
+        def __getstate__(self) -> dict[str, Any]:
+            return {"cache": {}}
+
+    assert reason_to_refuse({"part": Cached()}, name="cloning", copy=copy.deepcopy) is None
+
+
+def test_an_object_that_holds_itself_is_looked_into_once() -> None:
+    one = SimpleNamespace(value=1)
+    one.itself = one
+
+    assert reason_to_refuse({"part": one}, name="cloning", copy=copy.deepcopy) is None
 
 
 def test_ordinary_tensors_are_tried_once_per_dtype_and_plain_values_never() -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from hypothesis import strategies as st
 
-from pytest_ckpt.strategies.samples import Settings
+from pytest_ckpt.strategies.state.samples import Settings
 
 _OBJECTS = (Settings, Namespace, SimpleNamespace)
 _PARTS = {torch.strided: "detach", torch.sparse_coo: "_values"}

@@ -10,8 +10,8 @@ from hypothesis.strategies import SearchStrategy
 
 from pytest_ckpt import TrainingRun
 from pytest_ckpt.runs import MakeRun
-from pytest_ckpt.strategies.optimizer_recipes import OptimizerRecipe
-from pytest_ckpt.strategies.scheduler_recipes import SchedulerRecipe
+from pytest_ckpt.strategies.optimization.optimizer_recipes import OptimizerRecipe
+from pytest_ckpt.strategies.optimization.scheduler_recipes import SchedulerRecipe
 
 T = TypeVar("T")
 

@@ -14,7 +14,12 @@ from torch.optim.swa_utils import AveragedModel
 from pytest_ckpt import TrainingRun, check_training_run
 from pytest_ckpt.runs import MakeRun
 from pytest_ckpt.strategies import averaged_models, scalers
-from pytest_ckpt.strategies.companions import AveragingRecipe, ScalerRecipe, averaging_recipes, scaler_recipes
+from pytest_ckpt.strategies.optimization.companions import (
+    AveragingRecipe,
+    ScalerRecipe,
+    averaging_recipes,
+    scaler_recipes,
+)
 
 
 def run_of(scaling: ScalerRecipe, averaging: AveragingRecipe) -> MakeRun:

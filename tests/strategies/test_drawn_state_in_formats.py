@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +36,6 @@ KEPT_BY_ALL = payloads(
 )
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def trip(name: str, payload: dict[str, Any]) -> dict[str, Any]:
     format = get_format(name)
     with tempfile.TemporaryDirectory() as directory:
@@ -56,11 +47,15 @@ def trip(name: str, payload: dict[str, Any]) -> dict[str, Any]:
     return loaded
 
 
+EXAMPLES = [pytest.param(10, id="ten"), pytest.param(1200, id="1200", marks=pytest.mark.thorough)]
+
+
+@pytest.mark.parametrize("count", EXAMPLES)
 @pytest.mark.parametrize("name", FORMATS)
-def test_anything_is_refused_or_comes_back(name: str) -> None:
+def test_anything_is_refused_or_comes_back(name: str, count: int) -> None:
     format = get_format(name)
 
-    @settings(max_examples=12, deadline=None)
+    @settings(max_examples=count, deadline=None)
     @given(payloads())
     def check(payload: dict[str, Any]) -> None:
         if format.refuses(payload) is None:
@@ -70,11 +65,12 @@ def test_anything_is_refused_or_comes_back(name: str) -> None:
     check()
 
 
+@pytest.mark.parametrize("count", EXAMPLES)
 @pytest.mark.parametrize("name", FORMATS)
-def test_what_every_format_keeps_is_refused_by_none(name: str) -> None:
+def test_what_every_format_keeps_is_refused_by_none(name: str, count: int) -> None:
     format = get_format(name)
 
-    @settings(max_examples=6, deadline=None)
+    @settings(max_examples=count, deadline=None)
     @given(KEPT_BY_ALL)
     def check(payload: dict[str, Any]) -> None:
         assert format.refuses(payload) is None
@@ -83,9 +79,10 @@ def test_what_every_format_keeps_is_refused_by_none(name: str) -> None:
     check()
 
 
+@pytest.mark.parametrize("count", EXAMPLES)
 @pytest.mark.parametrize("name", ["dill", "torch+dill", "cloudpickle", "torch+cloudpickle"])
-def test_functions_come_back_and_return_the_same(name: str) -> None:
-    @settings(max_examples=12, deadline=None)
+def test_functions_come_back_and_return_the_same(name: str, count: int) -> None:
+    @settings(max_examples=count, deadline=None)
     @given(payloads(plain_values(), containers=["list"], allow_functions=True))
     def check(payload: dict[str, Any]) -> None:
         assert get_format(name).refuses(payload) is None

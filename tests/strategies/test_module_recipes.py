@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,12 +20,13 @@ from pytest_ckpt import check_training_run, module_run
 from pytest_ckpt.comparison import compare
 from pytest_ckpt.runs import MakeRun
 from pytest_ckpt.state import get_random_state
-from pytest_ckpt.strategies import DrawnModule, modules, parts
-from pytest_ckpt.strategies.layers import BUILT_IN_KINDS
-from pytest_ckpt.strategies.module_calls import ModuleRecipe, in_a_row
-from pytest_ckpt.strategies.module_drawing import Drawing, Kind, Options, tables_of
-from pytest_ckpt.strategies.module_recipes import build_module, module_recipes
-from pytest_ckpt.strategies.module_shapes import SHAPES, Image, Sequence, Tokens, Vector
+from pytest_ckpt.strategies import DrawnModule, modules
+from pytest_ckpt.strategies.networks import parts
+from pytest_ckpt.strategies.networks.calls import ModuleRecipe, in_a_row
+from pytest_ckpt.strategies.networks.drawing import Drawing, Kind, Options, tables_of
+from pytest_ckpt.strategies.networks.layers import BUILT_IN_KINDS
+from pytest_ckpt.strategies.networks.recipes import build_module, module_recipes
+from pytest_ckpt.strategies.networks.shapes import SHAPES, Image, Sequence, Tokens, Vector
 
 EVERYTHING: dict[str, Any] = {"sparse": True, "lazy": True, "forgetful": True}
 ON_REQUEST = {
@@ -43,15 +44,6 @@ INPUTS = {
     Tokens: Tokens(batch=2, length=3, features=5),
 }
 EXACT = settings(derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """More would wait for each other longer than such small modules compute."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def drawn(count: int, **options: Any) -> list[ModuleRecipe]:

@@ -12,15 +12,16 @@ import pytest
 import torch
 from hypothesis.errors import NonInteractiveExampleWarning
 
-from pytest_ckpt.strategies import module_registration, modules
-from pytest_ckpt.strategies.module_shapes import SHAPES
+from pytest_ckpt.strategies import modules
+from pytest_ckpt.strategies.networks import registration
+from pytest_ckpt.strategies.networks.shapes import SHAPES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "strategies" / "modules.md").read_text(encoding="utf-8")
 
 
 def test_its_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(module_registration, "_REGISTERED", [])
+    monkeypatch.setattr(registration, "_REGISTERED", [])
     names: dict[str, Any] = {"__name__": "page"}
 
     with warnings.catch_warnings(), torch.random.fork_rng():
@@ -30,7 +31,7 @@ def test_its_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in ("test_my_saver_keeps_the_outputs", "test_drawn_modules_resume"):
             names[name]()
 
-    assert [kind.name for kind in module_registration.registered_kinds()] == ["Gate", "Distance"]
+    assert [kind.name for kind in registration.registered_kinds()] == ["Gate", "Distance"]
 
 
 def test_it_names_every_option_and_every_kind_of_input() -> None:

@@ -20,9 +20,10 @@ from optimizer_draws import many, network, run_of
 from torch.nn import Parameter
 
 from pytest_ckpt import UsageError, check_training_run, optimizer_run
-from pytest_ckpt.strategies import optimizer_kinds, optimizers
-from pytest_ckpt.strategies.optimizer_kinds import torch_optimizers
-from pytest_ckpt.strategies.optimizer_recipes import OptimizerRecipe, optimizer_recipes
+from pytest_ckpt.strategies import optimizers
+from pytest_ckpt.strategies.optimization import optimizer_kinds
+from pytest_ckpt.strategies.optimization.optimizer_kinds import torch_optimizers
+from pytest_ckpt.strategies.optimization.optimizer_recipes import OptimizerRecipe, optimizer_recipes
 
 NAMED = list(network().named_parameters())
 QUICK = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,20 +17,11 @@ from pytest_ckpt import UsageError, check_training_run, module_run
 from pytest_ckpt.comparison import compare
 from pytest_ckpt.state import get_random_state
 from pytest_ckpt.strategies import DrawnModule, modules, register_module
-from pytest_ckpt.strategies.module_calls import ModuleRecipe
-from pytest_ckpt.strategies.module_recipes import module_recipes
-from pytest_ckpt.strategies.module_registration import registered_kinds
+from pytest_ckpt.strategies.networks.calls import ModuleRecipe
+from pytest_ckpt.strategies.networks.recipes import module_recipes
+from pytest_ckpt.strategies.networks.registration import registered_kinds
 
 EXACT = settings(derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """More would wait for each other longer than such small modules compute."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 class Gate(nn.Module):

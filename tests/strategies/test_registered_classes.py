@@ -18,8 +18,8 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from pytest_ckpt import UsageError, check_training_run, scheduler_run
 from pytest_ckpt.strategies import optimizers, register_optimizer, register_scheduler
-from pytest_ckpt.strategies.optimizer_recipes import optimizer_recipes
-from pytest_ckpt.strategies.scheduler_recipes import scheduler_recipes
+from pytest_ckpt.strategies.optimization.optimizer_recipes import optimizer_recipes
+from pytest_ckpt.strategies.optimization.scheduler_recipes import scheduler_recipes
 
 
 class Rounding(enum.Enum):

@@ -15,10 +15,11 @@ from torch.optim.lr_scheduler import ChainedScheduler, LambdaLR, OneCycleLR, Red
 from torch.optim.swa_utils import SWALR
 
 from pytest_ckpt import UsageError, check_training_run, scheduler_run
-from pytest_ckpt.strategies import optimizers, scheduler_kinds, schedulers, symbols
-from pytest_ckpt.strategies.optimizer_recipes import optimizer_recipes
-from pytest_ckpt.strategies.scheduler_kinds import torch_schedulers
-from pytest_ckpt.strategies.scheduler_recipes import SchedulerRecipe, scheduler_recipes
+from pytest_ckpt.strategies import optimizers, schedulers
+from pytest_ckpt.strategies.optimization import scheduler_kinds, symbols
+from pytest_ckpt.strategies.optimization.optimizer_recipes import optimizer_recipes
+from pytest_ckpt.strategies.optimization.scheduler_kinds import torch_schedulers
+from pytest_ckpt.strategies.optimization.scheduler_recipes import SchedulerRecipe, scheduler_recipes
 
 
 def adam(lr: float = 0.01) -> Optimizer:

@@ -41,5 +41,5 @@ def test_all_layouts_and_containers_are_named() -> None:
 
 
 def test_the_names_are_sorted() -> None:
-    assert strategies.__all__ == sorted(strategies.__all__)
+    assert strategies.__all__ == sorted(strategies.__all__, key=lambda name: (not name.isupper(), name))
     assert all(hasattr(strategies, name) for name in strategies.__all__)

@@ -10,7 +10,7 @@ import statistics
 import time
 import warnings
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from hypothesis.statistics import collector
 
 from pytest_ckpt.state.tensors import dense_parts
 from pytest_ckpt.strategies import DTYPE_KINDS, LAYOUTS, STRIDED_LAYOUTS, dtypes, tensors
-from pytest_ckpt.strategies.elements import bytes_needed, make_elements
+from pytest_ckpt.strategies.state.elements import bytes_needed, make_elements
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:ComplexHalf support is experimental:UserWarning",  # torch's own code, when one is copied or printed
@@ -32,14 +32,6 @@ pytestmark = pytest.mark.filterwarnings(
 
 FIXED = settings(max_examples=100, derandomize=True, database=None, deadline=None)
 MANY = settings(FIXED, max_examples=600)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def drawn(strategy: st.SearchStrategy[Any], using: settings = FIXED) -> list[Any]:
@@ -301,7 +293,15 @@ def test_drawing_is_quick() -> None:
         (lambda: tensors(layouts=[]), "no layout to draw from"),
         (lambda: tensors(min_dims=3, max_dims=2), r"tensors\(min_dims=3, max_dims=2\): nothing is between"),
         (lambda: tensors(min_side=-1), r"tensors\(min_side=-1, max_side=4\): nothing is between"),
-        (lambda: tensors(layouts=["channels_last"], max_dims=3), "None of .'channels_last'. has between 0 and 3 dim"),
+        (lambda: tensors(layouts=["channels_last"], max_dims=3), "none of .'channels_last'. has between 0 and 3 dim"),
+        (
+            lambda: tensors(layouts=["channels_last"], min_side=9, max_side=9, max_elements=800),
+            "has between 0 and 3 dimensions, with at most 800 elements",
+        ),
+        (
+            lambda: tensors(min_dims=3, min_side=5, max_side=5, max_elements=100),
+            r"tensors\(max_elements=100\): 3 dimensions of 5 have 125 already",
+        ),
         (
             lambda: drawn(tensors(st.just(torch.int8), layouts=["conjugated"])),
             "none of the layouts conjugated is there for torch.int8 with 0 to 5 dimensions",

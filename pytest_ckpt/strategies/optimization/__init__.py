@@ -1,0 +1,1 @@
+"""What trains a module: optimizers, schedulers, scalers and averaged weights, as recipes and alive."""

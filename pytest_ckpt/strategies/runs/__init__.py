@@ -1,0 +1,1 @@
+"""Whole training programs, put together from drawn modules, optimizers and schedulers."""

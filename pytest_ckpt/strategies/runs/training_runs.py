@@ -1,0 +1,150 @@
+"""``training_runs()``: whole training programs, put together from what the other strategies draw."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from hypothesis import event
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn, SearchStrategy
+from torch import nn
+from torch.optim import ASGD, NAdam, Optimizer
+
+from pytest_ckpt.strategies.networks.calls import ModuleRecipe, call
+from pytest_ckpt.strategies.networks.recipes import module_recipes
+from pytest_ckpt.strategies.networks.shapes import Tokens
+from pytest_ckpt.strategies.optimization.choices import Choice, draw_arguments
+from pytest_ckpt.strategies.optimization.companions import AVERAGING, pick_scaling
+from pytest_ckpt.strategies.optimization.optimizer_kinds import Gradients, optimizer_kinds
+from pytest_ckpt.strategies.optimization.optimizer_recipes import OptimizerRecipe, optimizer_recipes
+from pytest_ckpt.strategies.optimization.scheduler_recipes import SchedulerRecipe, scheduler_recipes
+from pytest_ckpt.strategies.runs.drawn_run import DrawnRun, Part
+from pytest_ckpt.strategies.state.drawing import PROGRAM_BLOCK, Numbers, draw_block
+
+__all__ = ["training_runs"]
+
+_CHOICES: tuple[Choice, ...] = (
+    ({}, {"data": "shuffled"}, {"data": "own generator"}),
+    ({}, {"noise": "torch"}, {"noise": "python"}),
+    ({}, {}, {"accumulate": 2}, {"accumulate": 3}),
+    ({}, {"clip": "norm"}, {"clip": "value"}),
+    ({}, {}, {"averaging": True}),
+    ({}, {}, {"scaler": True}),
+    ({}, {"saves": True}),
+    ({}, {}, {}, {"parts": 2}),
+    ({},) * 9 + ({"sparse": True},),
+)
+# torch cannot deep-copy a module with one of these, and averaged weights begin as a copy.
+_NOT_COPIED = frozenset({"old weight norm", "old spectral norm"})
+
+
+def training_runs(
+    *, max_models: int = 2, max_layers: int = 2, max_nesting: int = 1, max_steps: int = 20
+) -> SearchStrategy[DrawnRun]:
+    """Generate correct training programs: what any of them needs for a resume is in its checkpoint.
+
+    A drawn run is a ``make_run``, for :func:`~pytest_ckpt.check_training_run` and whatever else takes one. Its models,
+    optimizers and schedulers are those of :func:`modules`, :func:`optimizers` and :func:`schedulers`, registered ones
+    among them. Shrinks towards one linear layer and SGD, with batches by the number of the step.
+
+    Args:
+        max_models: Models, each with its optimizer, at most.
+        max_layers: Layers of a model in a row, at most.
+        max_nesting: Levels of layers within layers, at most.
+        max_steps: How many steps a run can be trained for at least.
+    """
+    return _training_runs(max_models, max_layers, max_nesting, max_steps)
+
+
+@st.composite
+def _training_runs(draw: DrawFn, max_models: int, max_layers: int, max_nesting: int, max_steps: int) -> DrawnRun:
+    numbers = Numbers(draw_block(draw, PROGRAM_BLOCK))
+    chosen: dict[str, Any] = dict(draw_arguments(draw, numbers, _CHOICES))
+    sparse = chosen.pop("sparse", False)
+    count = min(chosen.pop("parts", 1), max_models)
+    models = _models(max_layers, max_nesting)
+    parts = [_draw_part(draw, models, max_steps, scheduled=bool(numbers.below(2))) for _ in range(count)]
+    _skip(draw, blocks=3 * (max_models - count) + (not sparse))
+    if sparse:
+        parts[0] = Part(model=_SPARSE_MODEL, optimizer=draw(_optimizers(None, "sparse")))
+    if chosen.pop("averaging", False) and _NOT_COPIED.isdisjoint(parts[0].model.kinds):
+        chosen["averaging"] = numbers.pick(AVERAGING)
+    if chosen.pop("scaler", False) and not any(_refuses_scaling(part.optimizer) for part in parts):
+        chosen["scaler"] = pick_scaling(numbers)
+    if sparse:
+        chosen.pop("clip", None)  # torch clips no sparse gradients
+    run = DrawnRun(parts=tuple(parts), **chosen)
+    for words in _events(run):
+        event(words)
+    return run
+
+
+def _draw_part(draw: DrawFn, models: SearchStrategy[ModuleRecipe], max_steps: int, *, scheduled: bool) -> Part:
+    model = draw(models)
+    optimizer = draw(_optimizers(_classes_for(model), "dense"))
+    if scheduled:
+        return Part(model=model, optimizer=optimizer, scheduler=draw(_schedulers(max_steps)))
+    _skip(draw)
+    return Part(model=model, optimizer=optimizer)
+
+
+def _skip(draw: DrawFn, *, blocks: int = 1) -> None:
+    """Draw what is not used, so that any run takes as many blocks as another: variations of one would end too early."""
+    for _ in range(blocks):
+        draw_block(draw, PROGRAM_BLOCK)
+
+
+# Made once: of a new strategy Hypothesis finds out anew what can be drawn of it, which takes longer than to draw.
+@lru_cache
+def _models(max_layers: int, max_nesting: int) -> SearchStrategy[ModuleRecipe]:
+    return module_recipes(max_layers=max_layers, max_nesting=max_nesting, lazy=True)
+
+
+@lru_cache
+def _optimizers(classes: tuple[type[Optimizer], ...] | None, gradients: Gradients) -> SearchStrategy[OptimizerRecipe]:
+    return optimizer_recipes(classes=classes, gradients=gradients)
+
+
+@lru_cache
+def _schedulers(max_steps: int) -> SearchStrategy[SchedulerRecipe]:
+    return scheduler_recipes(max_steps=max_steps)
+
+
+def _classes_for(model: ModuleRecipe) -> tuple[type[Optimizer], ...] | None:
+    """Return the optimizers that can be resumed with a model; ``None`` for any.
+
+    Numbers that these two keep as float32 come back in the dtype of the parameter: see
+    ``torch.optim.Optimizer._process_value_according_to_param_policy``.
+    """
+    if "mixed dtype" not in model.kinds:
+        return None
+    return tuple(kind.cls for kind in optimizer_kinds() if kind.cls not in (ASGD, NAdam))
+
+
+_SPARSE_MODEL = ModuleRecipe(
+    body=call(nn.Embedding, 6, 3, sparse=True),
+    inputs=Tokens(batch=2, length=3, features=6),
+    kinds=("sparse embedding",),
+)
+
+
+def _refuses_scaling(optimizer: OptimizerRecipe) -> bool:
+    """Whether ``GradScaler.step`` cannot be used: it passes no closure on, and unscales dense gradients only."""
+    return optimizer.needs_closure or optimizer.gradients == "sparse"
+
+
+def _events(run: DrawnRun) -> list[str]:
+    features = {
+        "several models": len(run.parts) > 1,
+        "a schedule": any(part.scheduler is not None for part in run.parts),
+        f"data {run.data}": True,
+        f"noise from {run.noise}": bool(run.noise),
+        "accumulated gradients": run.accumulate > 1,
+        f"clipping by {run.clip}": bool(run.clip),
+        "averaged weights": run.averaging is not None,
+        "a scaler": run.scaler is not None,
+        "its own save and load": run.saves,
+        "sparse gradients": any(part.optimizer.gradients == "sparse" for part in run.parts),
+    }
+    return [f"run: {words}" for words, there in features.items() if there]
