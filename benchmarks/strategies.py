@@ -54,17 +54,17 @@ def _runs_against_building(rounds: int) -> Iterator[Row]:
         },
         rounds=rounds,
     )
-    ours = [drawn - least for drawn, least in zip(times["drawn"], times["least"], strict=True)]
-    yield Row(
-        benchmark="strategies",
-        measured="training_runs(), drawn and built, without an example's least / built",
-        spread=Spread.ratio(ours, times["built"]),
-        limit=2.0,
-    )
     yield Row(
         benchmark="strategies",
         measured="training_runs(), drawn and built / built",
         spread=Spread.ratio(times["drawn"], times["built"]),
+        limit=2.0,
+    )
+    ours = [drawn - least for drawn, least in zip(times["drawn"], times["least"], strict=True)]
+    yield Row(
+        benchmark="strategies",
+        measured="the same, without the least that Hypothesis does for an example",
+        spread=Spread.ratio(ours, times["built"]),
     )
 
 

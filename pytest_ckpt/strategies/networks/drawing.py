@@ -12,6 +12,7 @@ from torch import nn
 
 from pytest_ckpt.strategies.networks.calls import Call, call, in_a_row
 from pytest_ckpt.strategies.networks.shapes import Image, Sequence, Shape, Tokens, Vector
+from pytest_ckpt.strategies.state.drawing import AtOnce
 
 __all__ = [
     "FLOATS",
@@ -124,7 +125,7 @@ class Drawing:
         decisions: The bytes that are left.
     """
 
-    draw: DrawFn
+    draw: DrawFn | AtOnce
     options: Options
     tables: Tables
     nesting: int

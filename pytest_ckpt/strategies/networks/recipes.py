@@ -16,9 +16,9 @@ from pytest_ckpt.strategies.networks.layers import BUILT_IN_KINDS
 from pytest_ckpt.strategies.networks.registration import registered_kinds
 from pytest_ckpt.strategies.networks.seeding import seeded
 from pytest_ckpt.strategies.networks.shapes import Image, Sequence, Shape, Tokens, Vector
-from pytest_ckpt.strategies.state.drawing import PROGRAM_BLOCK, draw_block
+from pytest_ckpt.strategies.state.drawing import PROGRAM_BLOCK, AtOnce, draw_block
 
-__all__ = ["build_module", "module_recipes", "modules"]
+__all__ = ["build_module", "bytes_of_module", "draw_module", "module_recipes", "modules"]
 
 _SEEDS = st.integers(0, 2**32 - 1)
 _LAYER_BYTES = 20  # Four or five for the layer itself; most of what is inside of it finds its own in the rest.
@@ -104,9 +104,15 @@ def module_recipes(
     Takes what :func:`modules` takes, and shrinks towards the recipe of a single ``nn.Linear(2, 2)``.
     """
     options = Options(sparse=sparse, lazy=lazy, forgetful=forgetful, picklable=picklable)
+    return draw_module(draw, options, min_layers=min_layers, max_layers=max_layers, max_nesting=max_nesting)
+
+
+def draw_module(
+    draw: DrawFn | AtOnce, options: Options, *, min_layers: int, max_layers: int, max_nesting: int
+) -> ModuleRecipe:
+    """Draw one recipe of a module; see :func:`modules`."""
     tables = _tables(options, registered_kinds())
-    # With a few layers as many as other parts of a program take, so that Hypothesis can exchange them.
-    decided = draw_block(draw, max(PROGRAM_BLOCK, 2 + max_layers * _LAYER_BYTES))[: 2 + max_layers * _LAYER_BYTES]
+    decided = draw_block(draw, bytes_of_module(max_layers))[: 2 + max_layers * _LAYER_BYTES]
     drawing = Drawing(
         draw=draw, options=options, tables=tables, nesting=max_nesting, met=set(), decisions=iter(decided[:2])
     )
@@ -121,6 +127,14 @@ def module_recipes(
         event(f"layer: {name}")
     registered = any(kind.registered for kind in drawing.met)
     return ModuleRecipe(body=in_a_row(calls), inputs=inputs, kinds=kinds, registered=registered)
+
+
+def bytes_of_module(max_layers: int) -> int:
+    """Return how many bytes decide on a module.
+
+    With a few layers as many as other parts of a program take, so that Hypothesis can exchange them.
+    """
+    return max(PROGRAM_BLOCK, 2 + max_layers * _LAYER_BYTES)
 
 
 def _layers(decided: bytes, least: int) -> list[bytes]:

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from pytest_ckpt.errors import UsageError
-from pytest_ckpt.strategies.state.drawing import Numbers
+from pytest_ckpt.strategies.state.drawing import AtOnce, Numbers
 
 __all__ = [
     "Arguments",
@@ -33,7 +33,7 @@ Arguments: TypeAlias = tuple[Choice, ...] | SearchStrategy[Options]
 """All the keyword arguments there are: as choices, or drawn as somebody said."""
 
 
-def draw_arguments(draw: DrawFn, numbers: Numbers, arguments: Arguments) -> Options:
+def draw_arguments(draw: DrawFn | AtOnce, numbers: Numbers, arguments: Arguments) -> Options:
     """Draw keyword arguments, one alternative of each choice.
 
     Args:

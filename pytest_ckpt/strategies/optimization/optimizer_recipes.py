@@ -17,7 +17,7 @@ from pytest_ckpt.errors import UsageError
 from pytest_ckpt.strategies.optimization.choices import Arguments, Options, draw_arguments
 from pytest_ckpt.strategies.optimization.optimizer_kinds import Gradients, OptimizerKind, optimizer_kinds
 from pytest_ckpt.strategies.optimization.symbols import ScalarTensor, resolve
-from pytest_ckpt.strategies.state.drawing import PROGRAM_BLOCK, Numbers, draw_block
+from pytest_ckpt.strategies.state.drawing import PROGRAM_BLOCK, AtOnce, Numbers, draw_block
 
 __all__ = ["OptimizerRecipe", "Wanted", "draw_recipe", "optimizer_recipes"]
 
@@ -142,7 +142,7 @@ class Wanted:
     named: bool | None = None
 
 
-def draw_recipe(draw: DrawFn, wanted: Wanted) -> OptimizerRecipe:
+def draw_recipe(draw: DrawFn | AtOnce, wanted: Wanted) -> OptimizerRecipe:
     """Draw one recipe.
 
     Raises:
@@ -175,7 +175,7 @@ def _optimizer_recipes(draw: DrawFn, wanted: Wanted) -> OptimizerRecipe:
 
 
 def _draw_groups(
-    draw: DrawFn, numbers: Numbers, options: Options, per_group: Arguments, count: int
+    draw: DrawFn | AtOnce, numbers: Numbers, options: Options, per_group: Arguments, count: int
 ) -> tuple[Options, ...]:
     drawn = [draw_arguments(draw, numbers, per_group) for _ in range(count - 1)]
     if isinstance(options.get("lr"), ScalarTensor):

@@ -18,9 +18,9 @@ from pytest_ckpt.errors import UsageError
 from pytest_ckpt.strategies.optimization.choices import Options, draw_arguments
 from pytest_ckpt.strategies.optimization.scheduler_kinds import SchedulerKind, scheduler_kinds
 from pytest_ckpt.strategies.optimization.symbols import resolve
-from pytest_ckpt.strategies.state.drawing import PROGRAM_BLOCK, Numbers, draw_block
+from pytest_ckpt.strategies.state.drawing import PROGRAM_BLOCK, AtOnce, Numbers, draw_block
 
-__all__ = ["SchedulerRecipe", "scheduler_recipes"]
+__all__ = ["SchedulerRecipe", "draw_scheduler", "scheduler_recipes"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
@@ -87,10 +87,21 @@ def scheduler_recipes(
     Raises:
         UsageError: If a class is not known, or a number is less than 1.
     """
+    return draw_scheduler(draw, None if classes is None else tuple(classes), max_steps, max_parts)
+
+
+def draw_scheduler(
+    draw: DrawFn | AtOnce, classes: tuple[type[Any], ...] | None, max_steps: int, max_parts: int
+) -> SchedulerRecipe:
+    """Draw one recipe; see :func:`scheduler_recipes`.
+
+    Raises:
+        UsageError: If a class is not known, or a number is less than 1.
+    """
     if max_steps < 1 or max_parts < 1:
         raise UsageError(f"max_steps={max_steps}, max_parts={max_parts}; they are at least 1.")
     kinds = scheduler_kinds(max_steps)
-    among = _among(kinds, None if classes is None else tuple(classes))
+    among = _among(kinds, classes)
     numbers = Numbers(draw_block(draw, PROGRAM_BLOCK))
     kind = numbers.pick(among)
     count, gaps = 1 + numbers.below(max_parts), [1 + gap for gap in numbers.many(max_parts - 1, 3)]
@@ -103,7 +114,7 @@ def scheduler_recipes(
     return SchedulerRecipe(cls=kind.cls, options={}, parts=parts, milestones=milestones)
 
 
-def _draw_single(draw: DrawFn, numbers: Numbers, kind: SchedulerKind) -> SchedulerRecipe:
+def _draw_single(draw: DrawFn | AtOnce, numbers: Numbers, kind: SchedulerKind) -> SchedulerRecipe:
     assert kind.options is not None, "parts are not made of others"
     options = draw_arguments(draw, numbers, kind.options)
     return SchedulerRecipe(cls=kind.cls, options=options, needs_metric=kind.needs_metric)

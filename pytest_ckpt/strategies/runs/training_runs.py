@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 from hypothesis import event
@@ -12,15 +11,16 @@ from torch import nn
 from torch.optim import ASGD, NAdam, Optimizer
 
 from pytest_ckpt.strategies.networks.calls import ModuleRecipe, call
-from pytest_ckpt.strategies.networks.recipes import module_recipes
+from pytest_ckpt.strategies.networks.drawing import Options
+from pytest_ckpt.strategies.networks.recipes import bytes_of_module, draw_module
 from pytest_ckpt.strategies.networks.shapes import Tokens
 from pytest_ckpt.strategies.optimization.choices import Choice, draw_arguments
 from pytest_ckpt.strategies.optimization.companions import AVERAGING, pick_scaling
 from pytest_ckpt.strategies.optimization.optimizer_kinds import Gradients, optimizer_kinds
-from pytest_ckpt.strategies.optimization.optimizer_recipes import OptimizerRecipe, optimizer_recipes
-from pytest_ckpt.strategies.optimization.scheduler_recipes import SchedulerRecipe, scheduler_recipes
+from pytest_ckpt.strategies.optimization.optimizer_recipes import OptimizerRecipe, Wanted, draw_recipe
+from pytest_ckpt.strategies.optimization.scheduler_recipes import draw_scheduler
 from pytest_ckpt.strategies.runs.drawn_run import DrawnRun, Part
-from pytest_ckpt.strategies.state.drawing import PROGRAM_BLOCK, Numbers, draw_block
+from pytest_ckpt.strategies.state.drawing import PROGRAM_BLOCK, AtOnce, Numbers, draw_block
 
 __all__ = ["training_runs"]
 
@@ -35,6 +35,9 @@ _CHOICES: tuple[Choice, ...] = (
     ({}, {}, {}, {"parts": 2}),
     ({},) * 9 + ({"sparse": True},),
 )
+# What decides on each part of a run; what needs more begins again with the first byte.
+_RUN_BYTES, _OPTIMIZER_BYTES, _SCHEDULER_BYTES = 18, 16, 10
+_MAX_PARTS = 3  # of a scheduler that is made of others
 # torch cannot deep-copy a module with one of these, and averaged weights begin as a copy.
 _NOT_COPIED = frozenset({"old weight norm", "old spectral norm"})
 
@@ -59,15 +62,18 @@ def training_runs(
 
 @st.composite
 def _training_runs(draw: DrawFn, max_models: int, max_layers: int, max_nesting: int, max_steps: int) -> DrawnRun:
-    numbers = Numbers(draw_block(draw, PROGRAM_BLOCK))
-    chosen: dict[str, Any] = dict(draw_arguments(draw, numbers, _CHOICES))
+    # All of them whatever is used, so that any run takes as many as another: variations of one would end too early.
+    part = (bytes_of_module(max_layers), _OPTIMIZER_BYTES, _SCHEDULER_BYTES)
+    at_once = AtOnce(draw, (_RUN_BYTES, *part * max_models, _OPTIMIZER_BYTES))
+    numbers = Numbers(draw_block(at_once, PROGRAM_BLOCK))
+    chosen: dict[str, Any] = dict(draw_arguments(at_once, numbers, _CHOICES))
     sparse = chosen.pop("sparse", False)
     count = min(chosen.pop("parts", 1), max_models)
-    models = _models(max_layers, max_nesting)
-    parts = [_draw_part(draw, models, max_steps, scheduled=bool(numbers.below(2))) for _ in range(count)]
-    _skip(draw, blocks=3 * (max_models - count) + (not sparse))
+    parts = [
+        _draw_part(at_once, max_layers, max_nesting, max_steps, scheduled=bool(numbers.below(2))) for _ in range(count)
+    ]
     if sparse:
-        parts[0] = Part(model=_SPARSE_MODEL, optimizer=draw(_optimizers(None, "sparse")))
+        parts[0] = Part(model=_SPARSE_MODEL, optimizer=draw_recipe(at_once, _wanted(None, "sparse")))
     if chosen.pop("averaging", False) and _NOT_COPIED.isdisjoint(parts[0].model.kinds):
         chosen["averaging"] = numbers.pick(AVERAGING)
     if chosen.pop("scaler", False) and not any(_refuses_scaling(part.optimizer) for part in parts):
@@ -80,35 +86,17 @@ def _training_runs(draw: DrawFn, max_models: int, max_layers: int, max_nesting: 
     return run
 
 
-def _draw_part(draw: DrawFn, models: SearchStrategy[ModuleRecipe], max_steps: int, *, scheduled: bool) -> Part:
-    model = draw(models)
-    optimizer = draw(_optimizers(_classes_for(model), "dense"))
+def _draw_part(draw: AtOnce, max_layers: int, max_nesting: int, max_steps: int, *, scheduled: bool) -> Part:
+    model = draw_module(draw, Options(lazy=True), min_layers=1, max_layers=max_layers, max_nesting=max_nesting)
+    optimizer = draw_recipe(draw, _wanted(_classes_for(model), "dense"))
     if scheduled:
-        return Part(model=model, optimizer=optimizer, scheduler=draw(_schedulers(max_steps)))
-    _skip(draw)
+        return Part(model=model, optimizer=optimizer, scheduler=draw_scheduler(draw, None, max_steps, _MAX_PARTS))
+    draw.block()
     return Part(model=model, optimizer=optimizer)
 
 
-def _skip(draw: DrawFn, *, blocks: int = 1) -> None:
-    """Draw what is not used, so that any run takes as many blocks as another: variations of one would end too early."""
-    for _ in range(blocks):
-        draw_block(draw, PROGRAM_BLOCK)
-
-
-# Made once: of a new strategy Hypothesis finds out anew what can be drawn of it, which takes longer than to draw.
-@lru_cache
-def _models(max_layers: int, max_nesting: int) -> SearchStrategy[ModuleRecipe]:
-    return module_recipes(max_layers=max_layers, max_nesting=max_nesting, lazy=True)
-
-
-@lru_cache
-def _optimizers(classes: tuple[type[Optimizer], ...] | None, gradients: Gradients) -> SearchStrategy[OptimizerRecipe]:
-    return optimizer_recipes(classes=classes, gradients=gradients)
-
-
-@lru_cache
-def _schedulers(max_steps: int) -> SearchStrategy[SchedulerRecipe]:
-    return scheduler_recipes(max_steps=max_steps)
+def _wanted(classes: tuple[type[Optimizer], ...] | None, gradients: Gradients) -> Wanted:
+    return Wanted(classes=classes, gradients=gradients, min_groups=1, max_groups=3)
 
 
 def _classes_for(model: ModuleRecipe) -> tuple[type[Optimizer], ...] | None:

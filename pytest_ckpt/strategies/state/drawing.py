@@ -11,11 +11,11 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
-__all__ = ["PROGRAM_BLOCK", "Numbers", "draw_block", "draw_numbers"]
+__all__ = ["PROGRAM_BLOCK", "AtOnce", "Numbers", "draw_block", "draw_numbers"]
 
 _T = TypeVar("_T")
 
@@ -70,9 +70,29 @@ def draw_numbers(draw: st.DrawFn) -> Numbers:
     return Numbers(block[:_NUMBERS], block[: _NUMBERS - 1 : -1])
 
 
-def draw_block(draw: st.DrawFn, size: int) -> bytes:
-    """Draw so many bytes; they shrink towards zeros."""
-    return draw(_blocks(size))
+class AtOnce:
+    """A ``draw`` that has drawn the blocks of several parts already, no longer than need be: each byte takes time."""
+
+    def __init__(self, draw: st.DrawFn, sizes: Sequence[int]) -> None:
+        """Draw blocks of these sizes, to be handed out in this order."""
+        self._draw = draw
+        self._sizes = iter(sizes)
+        self._left = draw(_blocks(sum(sizes)))
+
+    def __call__(self, strategy: st.SearchStrategy[Any], label: object = None) -> Any:
+        """Draw what is no block, such as the arguments of a registered class."""
+        return self._draw(strategy, label)
+
+    def block(self) -> bytes:
+        """Return the next block."""
+        size = next(self._sizes)
+        block, self._left = self._left[:size], self._left[size:]
+        return block
+
+
+def draw_block(draw: st.DrawFn | AtOnce, size: int) -> bytes:
+    """Draw so many bytes, or what :class:`AtOnce` has ready; they shrink towards zeros."""
+    return draw.block() if isinstance(draw, AtOnce) else draw(_blocks(size))
 
 
 @cache
