@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any
 
 import pytest
@@ -66,8 +67,9 @@ class Settings:
         return {name: value for name, value in values.items() if value is not None}
 
 
-def _options(settings: type[Settings]) -> list[str]:
-    return [field.name for field in fields(settings) if field.name != "from_ini"]
+@cache
+def _options(settings: type[Settings]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(settings) if field.name != "from_ini")
 
 
 def settings_of(node: pytest.Item, **call: Any) -> Settings:
