@@ -7,7 +7,7 @@ whatever is raised, is for the checks to judge.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -130,12 +130,9 @@ def _differ_or_absent(expected: Any, untrained: Any) -> bool:
 def _differs(saved: StateTree, components: Mapping[str, Any]) -> bool:
     """Whether a run is not as it was saved; nothing is copied where its live values are the same already."""
     loaded = view(components)
-    return _unlike(saved, loaded) and _unlike(saved, replace(loaded, state=freeze(loaded.state)))
-
-
-def _unlike(saved: StateTree, loaded: StateTree) -> bool:
-    parts = ((getattr(saved, name), getattr(loaded, name)) for name in ("state", "traits", "sharing"))
-    return any(differ(expected, actual) for expected, actual in parts)
+    if (saved.traits, saved.sharing) != (loaded.traits, loaded.sharing):
+        return True
+    return differ(saved.state, loaded.state) and differ(saved.state, freeze(loaded.state))
 
 
 def _moves(records: list[Record]) -> bool:

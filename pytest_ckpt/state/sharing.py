@@ -52,8 +52,9 @@ def _storage_pointer(tensor: torch.Tensor) -> int:
     if not is_initialized(tensor) or tensor.layout is not torch.strided:
         return 0
     try:
-        # What tensor.untyped_storage().data_ptr() is, without an object made for the storage; 0 where there is no data.
-        return tensor.data_ptr() - tensor.storage_offset() * tensor.element_size() if tensor.numel() else 0
+        pointer = tensor.data_ptr()  # 0 where there is no element
+        # What tensor.untyped_storage().data_ptr() is, without an object made for the storage.
+        return int(pointer - tensor.storage_offset() * tensor.element_size()) if pointer else 0
     except (NotImplementedError, RuntimeError):
         return 0  # Wrapper subclasses have no storage of their own.
 
