@@ -17,8 +17,9 @@ from benchmarks.table import Row
 from pytest_ckpt import TrainingRun
 from pytest_ckpt.formats import get_format
 from pytest_ckpt.plugin.ckpt_fixture import CkptFixture
-from pytest_ckpt.runs import build
-from pytest_ckpt.runs.storage import payload_of
+from pytest_ckpt.runs import LiveRun, build
+from pytest_ckpt.runs.storage import RANDOM_STATE, payload_of
+from pytest_ckpt.state import set_random_state
 
 __all__ = ["measure"]
 
@@ -33,6 +34,7 @@ def measure(rounds: int) -> Iterator[Row]:
     ckpt = ckpt_fixture()
     yield _added(ckpt, 3, 25.0, rounds)
     yield _added(ckpt, 16, None, rounds)
+    yield _beside_hand_written(ckpt, rounds)
     rivals = one_after_another(
         {
             "ours": lambda: ckpt.round_trip(make_mlp, format="torch"),
@@ -70,11 +72,49 @@ def _added(ckpt: CkptFixture, layers: int, limit: float | None, rounds: int) -> 
     )
 
 
+def _beside_hand_written(ckpt: CkptFixture, rounds: int) -> Row:
+    """Measure what a round trip takes beside what a test by hand does, which compares and isolates nothing."""
+    make_run = partial(make_run_without_save, 3)
+    times = one_after_another(
+        {
+            "round trip": lambda: ckpt.round_trip(make_run, format="torch", steps=_STEPS),
+            "program": lambda: _make_and_train(make_run),
+            "by hand": lambda: _round_trip_by_hand(make_run),
+        },
+        rounds=rounds * _ROUNDS,
+    )
+    parts = zip(times["round trip"], times["program"], times["by hand"], strict=True)
+    added = [100 * (trip - by_hand) / (by_hand - program) for trip, program, by_hand in parts]
+    return Row(
+        benchmark="round-trip",
+        measured="3 layers: added to state dicts, random state, save and load by hand / those",
+        spread=Spread.of(added),
+        unit="%",
+    )
+
+
 def _payload(make_run: Callable[[], TrainingRun]) -> dict[str, Any]:
     """Return what the round trip writes, to write it without the round trip."""
     run = build(make_run, 0)
     run.train(_STEPS)
     return payload_of(run)
+
+
+def _round_trip_by_hand(make_run: Callable[[], TrainingRun]) -> None:
+    """Do what one writes without this package: the program, state dicts, random state, save and load."""
+    trained = make_run()
+    assert trained.step is not None
+    for i in range(_STEPS):
+        trained.step(i)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "checkpoint.pt")
+        _FORMAT.save(payload_of(LiveRun(trained)), path)
+        fresh = make_run().components
+        assert isinstance(fresh, dict)
+        payload = _FORMAT.load(path)
+        for name, component in fresh.items():
+            component.load_state_dict(payload[name])
+        set_random_state(payload[RANDOM_STATE])
 
 
 def _make_and_train(make_run: Callable[[], TrainingRun]) -> None:

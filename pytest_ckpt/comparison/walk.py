@@ -21,6 +21,8 @@ from pytest_ckpt.state.paths import Keys, spell
 __all__ = ["compare", "differ"]
 
 _MAPPINGS = (dict, Mapping)  # an abstract class takes several times longer to ask
+_SEQUENCES = (list, tuple, deque)
+_FLOATS = (float, complex)
 _SCALARS = (bool, int, float, complex, str, bytes, type(None))
 
 
@@ -87,7 +89,7 @@ class _Walk:
                 self._report("type", keys, expected, actual)
         elif type(expected) in _SCALARS and type(expected) is type(actual):
             self.compared += 1
-            if expected != actual or isinstance(expected, float | complex):
+            if expected != actual or isinstance(expected, _FLOATS):
                 self._visit_number(expected, actual, keys)
         else:
             self._visit_compound(expected, actual, keys)
@@ -102,12 +104,10 @@ class _Walk:
         self._open.add(pair)
         if isinstance(expected, _MAPPINGS) and isinstance(actual, _MAPPINGS):
             self._visit_mappings(expected, actual, keys)
-        elif isinstance(expected, list | tuple | deque) and isinstance(actual, list | tuple | deque):
+        elif isinstance(expected, _SEQUENCES) and isinstance(actual, _SEQUENCES):
             self._visit_sequences(expected, actual, keys)
-        elif isinstance(expected, ObjectPicture) and isinstance(actual, ObjectPicture):
-            if expected.kind != actual.kind:
-                self._report("type", keys, expected, actual)
-            self._visit_mappings(expected.attributes, actual.attributes, keys)
+        elif isinstance(expected, ObjectPicture):
+            self._visit_pictures(expected, freeze(actual), keys)
         else:
             self.compared += 1
             self._visit_leaf(expected, actual, keys)
@@ -135,8 +135,16 @@ class _Walk:
         for index in range(len(expected), len(actual)):
             self._report("unexpected", (*keys, index), NOTHING, actual[index])
 
+    def _visit_pictures(self, expected: ObjectPicture, actual: Any, keys: Keys) -> None:
+        if not isinstance(actual, ObjectPicture):
+            self._report("type", keys, expected, actual)
+            return
+        if expected.kind != actual.kind:
+            self._report("type", keys, expected, actual)
+        self._visit_mappings(expected.attributes, actual.attributes, keys)
+
     def _visit_number(self, expected: Any, actual: Any, keys: Keys) -> None:
-        if isinstance(expected, float | complex) and bits_of(expected) == bits_of(actual):
+        if isinstance(expected, _FLOATS) and bits_of(expected) == bits_of(actual):
             return
         detail = "the same number in other bits" if repr(expected) == repr(actual) else ""
         if isinstance(expected, float) and (dtype := rounded_to(*map(_double, (expected, actual)))):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import pytest
@@ -48,7 +48,7 @@ class Settings:
         Raises:
             UsageError: If an option makes no sense, or there is no such format.
         """
-        require_names(given, _options(cls), "The call")
+        require_names(given, _OPTIONS, "The call")
         known = dict(given)
         for name in ("at", "formats", "ignore", "select", "devices"):
             if known.get(name) is not None:
@@ -58,16 +58,16 @@ class Settings:
 
     def over(self, below: Settings) -> Settings:
         """Return these settings, and those of ``below`` where these say nothing."""
-        return Settings(**{**below.given(), **self.given()}, from_ini=below.from_ini - self.given().keys())
+        given = self.given()
+        return replace(below, **given, from_ini=below.from_ini - given.keys())
 
     def given(self) -> dict[str, Any]:
         """Return what was asked for, as keywords of ``check_training_run``."""
-        values = {name: getattr(self, name) for name in _options(type(self))}
+        values = {name: getattr(self, name) for name in _OPTIONS}
         return {name: value for name, value in values.items() if value is not None}
 
 
-def _options(settings: type[Settings]) -> list[str]:
-    return [field.name for field in fields(settings) if field.name != "from_ini"]
+_OPTIONS = tuple(field.name for field in fields(Settings) if field.name != "from_ini")
 
 
 def settings_of(node: pytest.Item, **call: Any) -> Settings:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 
-from pytest_ckpt.state.random_state import get_random_state, set_random_state
+from pytest_ckpt.state.random_state import keep_random_state
 
 __all__ = ["isolated"]
 
@@ -22,26 +23,38 @@ def isolated() -> Iterator[None]:
     environment, working directory, warnings filters and grad mode. Bits depend on the number of
     threads, so two runs are only comparable under the same one.
     """
-    with ExitStack() as stack:
-        stack.callback(set_random_state, get_random_state())
-        stack.callback(torch.set_num_threads, torch.get_num_threads())
-        stack.callback(torch.set_default_dtype, torch.get_default_dtype())
-        stack.callback(_restore_default_device, torch.get_default_device())
-        stack.callback(
-            torch.use_deterministic_algorithms,
-            torch.are_deterministic_algorithms_enabled(),
-            warn_only=torch.is_deterministic_algorithms_warn_only_enabled(),
-        )
-        stack.callback(_restore_environment, dict(os.environ))
-        stack.callback(os.chdir, os.getcwd())
-        stack.callback(_restore_cudnn, (torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark))
-        stack.enter_context(warnings.catch_warnings())
-        # A program is called a dozen times here; its own tests are the place for its warnings.
-        warnings.simplefilter("ignore")
-        stack.enter_context(torch.enable_grad())
-        if torch.get_num_threads() != 1:
-            torch.set_num_threads(1)
-        yield
+    put_back = _keep_globals()
+    try:
+        with warnings.catch_warnings(), torch.enable_grad():
+            # A program is called a dozen times here; its own tests are the place for its warnings.
+            warnings.simplefilter("ignore")
+            if torch.get_num_threads() != 1:
+                torch.set_num_threads(1)
+            yield
+    finally:
+        put_back()
+
+
+def _keep_globals() -> Callable[[], None]:
+    """Return a function that puts back what is global as it is now."""
+    put_back_random_state = keep_random_state()
+    threads, dtype, device = torch.get_num_threads(), torch.get_default_dtype(), torch.get_default_device()
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    cudnn = torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
+    environment, directory = _environment(), os.getcwd()
+
+    def put_back() -> None:
+        _restore_cudnn(cudnn)
+        _restore_environment(environment)
+        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        _restore_default_device(device)
+        torch.set_default_dtype(dtype)
+        torch.set_num_threads(threads)
+        put_back_random_state()
+        os.chdir(directory)  # last, because it alone can fail: if the directory is gone
+
+    return put_back
 
 
 def _restore_default_device(device: torch.device) -> None:
@@ -51,10 +64,15 @@ def _restore_default_device(device: torch.device) -> None:
         torch.set_default_device(device)
 
 
-def _restore_environment(before: dict[str, str]) -> None:
-    if dict(os.environ) != before:
+def _environment() -> dict[Any, Any]:
+    # The mapping behind os.environ, which decodes every name and value whenever it is read.
+    return dict(getattr(os.environ, "_data", os.environ))
+
+
+def _restore_environment(before: dict[Any, Any]) -> None:
+    if _environment() != before:
         os.environ.clear()
-        os.environ.update(before)
+        os.environ.update({os.fsdecode(name): os.fsdecode(value) for name, value in before.items()})
 
 
 def _restore_cudnn(flags: tuple[bool, bool]) -> None:

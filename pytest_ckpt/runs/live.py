@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,6 @@ class LiveRun:
         self.ambient: dict[str, Any] = {}
         self.replaced: dict[str, Any] = {}
         self._components = definition.components
-        self._step = _numbered(definition.step)
 
     @property
     def components(self) -> dict[str, Any]:
@@ -96,7 +96,7 @@ class LiveRun:
         """Train to step ``until`` and return a record per step: its output and the learning rates after it."""
         records = []
         while self.steps_done < until:
-            output = self._step(self.steps_done)
+            output = self._numbered_step(self.steps_done)
             if inspect.isawaitable(output) or inspect.isgenerator(output):
                 raise UsageError(
                     f"step({self.steps_done}) returned a {type(output).__name__} and has not run. Give TrainingRun a "
@@ -106,6 +106,11 @@ class LiveRun:
             self.steps_done += 1
             records.append({"output": output, "lr": self.learning_rates()})
         return records
+
+    @cached_property
+    def _numbered_step(self) -> Callable[[int], Any]:
+        # Asked for by the first training step: many runs are made to be loaded into, and take none.
+        return _numbered(self.definition.step)
 
     def learning_rates(self) -> dict[str, list[Any]]:
         """Return each optimizer's learning rates, one per group."""

@@ -10,12 +10,13 @@ import torch
 
 from pytest_ckpt.errors import UsageError
 from pytest_ckpt.state.freezing import freeze, generator_state
+from pytest_ckpt.state.members import members_of
 from pytest_ckpt.state.naming import is_optimizer_like, named_optimizer_state, parameter_names
 from pytest_ckpt.state.random_state import get_random_state
 from pytest_ckpt.state.sharing import sharing_groups
 from pytest_ckpt.state.traits import hidden_module_state, module_traits
 
-__all__ = ["StateTree", "capture", "is_stateful"]
+__all__ = ["StateTree", "capture", "is_stateful", "live_state", "read_component", "view"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,18 +63,33 @@ def capture(components: Any, *, hidden: bool = True) -> StateTree:
     """
     if not isinstance(components, Mapping):
         components = {"model" if isinstance(components, torch.nn.Module) else "component": components}
-    raw = {name: read_component(name, item) for name, item in components.items()}
-    names = parameter_names(components)
-    modules = {name: item for name, item in components.items() if isinstance(item, torch.nn.Module)}
+    return _picture(components, {name: read_component(name, item) for name, item in components.items()}, hidden=hidden)
+
+
+def view(components: Mapping[str, Any]) -> StateTree:
+    """Return what :func:`capture` does, hidden state aside, with live values in place of copies.
+
+    It is good until something happens to the run. Where a copy is another kind of thing, such as the picture of an
+    object, only :func:`freeze` makes this state what a capture's is.
+
+    Raises:
+        UsageError: If a component cannot be read.
+    """
+    return _picture(components, {name: live_state(name, item) for name, item in components.items()}, hidden=False)
+
+
+def _picture(components: Mapping[str, Any], raw: dict[str, Any], *, hidden: bool) -> StateTree:
+    modules = members_of(components)
+    names = parameter_names(modules)
     return StateTree(
         state={
             name: named_optimizer_state(item, raw[name], names) if is_optimizer_like(item) else raw[name]
             for name, item in components.items()
         },
         raw=raw,
-        traits={name: module_traits(module) for name, module in modules.items()},
-        sharing=sharing_groups(components, names),
-        hidden=_hidden(modules) if hidden else {},
+        traits={name: module_traits(members) for name, members in modules.items()},
+        sharing=sharing_groups(components, modules, names),
+        hidden=_hidden({name: components[name] for name in modules}) if hidden else {},
     )
 
 
@@ -91,12 +107,21 @@ def read_component(name: str, component: Any) -> Any:
     Raises:
         UsageError: If the component has no ``state_dict``.
     """
+    return freeze(live_state(name, component))
+
+
+def live_state(name: str, component: Any) -> Any:
+    """Return what :func:`read_component` copies.
+
+    Raises:
+        UsageError: If the component has no ``state_dict``.
+    """
     if callable(getattr(component, "state_dict", None)) and not isinstance(component, type):
-        return freeze(component.state_dict())
+        return component.state_dict()
     if isinstance(component, (Mapping, list, tuple, torch.Tensor)):
-        return freeze(component)
+        return component
     if (state := generator_state(component)) is not None:
-        return freeze(state)
+        return state
     raise UsageError(
         f"The component {name!r} is a {type(component).__qualname__}, which has no state_dict(). "
         "Give it state_dict() and load_state_dict(), or leave it out of components."

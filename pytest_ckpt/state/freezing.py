@@ -98,7 +98,10 @@ def _is_from_stdlib(kind: type) -> bool:
 
 
 def _freeze_mapping(value: Mapping[Any, Any], seen: dict[int, Any]) -> dict[Any, Any]:
-    items = {key: freeze(item, seen) for key, item in value.items()}
+    items = {
+        key: item if type(item) in _IMMUTABLE_TYPES else freeze(item, seen)  # the test is what most calls come to
+        for key, item in value.items()
+    }
     if not isinstance(value, OrderedDict):
         return items
     copied = OrderedDict(items)

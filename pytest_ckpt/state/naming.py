@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-
+from pytest_ckpt.state.members import Members
 from pytest_ckpt.state.paths import Bracketed
 
 __all__ = ["is_optimizer_like", "named_optimizer_state", "parameter_names"]
 
 
-def parameter_names(components: Mapping[str, Any]) -> dict[int, str]:
+def parameter_names(modules: Mapping[str, Members]) -> dict[int, str]:
     """Map ``id(parameter)`` to its name; the component's name stands before it where there are several modules."""
-    modules = {name: item for name, item in components.items() if isinstance(item, torch.nn.Module)}
     names: dict[int, str] = {}
-    for component, module in modules.items():
+    for component, members in modules.items():
         prefix = f"{component}." if len(modules) > 1 else ""
-        for name, parameter in module.named_parameters():
+        for name, parameter in members.parameters:
             names.setdefault(id(parameter), prefix + name)
     return names
 

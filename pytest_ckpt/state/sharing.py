@@ -8,17 +8,21 @@ from typing import Any
 
 import torch
 
+from pytest_ckpt.state.members import Members
 from pytest_ckpt.state.naming import is_optimizer_like
 from pytest_ckpt.state.tensors import is_initialized
 
 __all__ = ["sharing_groups"]
 
 
-def sharing_groups(components: Mapping[str, Any], names: Mapping[int, str]) -> dict[str, tuple[str, ...]]:
+def sharing_groups(
+    components: Mapping[str, Any], modules: Mapping[str, Members], names: Mapping[int, str]
+) -> dict[str, tuple[str, ...]]:
     """Group the tensors of the module components by storage and by identity.
 
     Args:
         components: The run's components.
+        modules: What those of them hold that are modules.
         names: ``id(parameter)`` to name, for the optimizers' own parameters.
 
     Returns:
@@ -27,7 +31,7 @@ def sharing_groups(components: Mapping[str, Any], names: Mapping[int, str]) -> d
     """
     storages: defaultdict[int, list[str]] = defaultdict(list)
     objects: defaultdict[int, list[str]] = defaultdict(list)
-    for path, tensor in _module_tensors(components):
+    for path, tensor in _module_tensors(modules):
         if (pointer := _storage_pointer(tensor)) != 0:
             storages[pointer].append(path)
         objects[id(tensor)].append(path)
@@ -38,20 +42,19 @@ def sharing_groups(components: Mapping[str, Any], names: Mapping[int, str]) -> d
     return groups
 
 
-def _module_tensors(components: Mapping[str, Any]) -> Iterator[tuple[str, torch.Tensor]]:
-    for component, module in components.items():
-        if isinstance(module, torch.nn.Module):
-            for name, parameter in module.named_parameters(remove_duplicate=False):
-                yield f"{component}.{name}", parameter
-            for name, buffer in module.named_buffers(remove_duplicate=False):
-                yield f"{component}.{name}", buffer
+def _module_tensors(modules: Mapping[str, Members]) -> Iterator[tuple[str, torch.Tensor]]:
+    for component, members in modules.items():
+        for name, tensor in (*members.parameters, *members.buffers):
+            yield f"{component}.{name}", tensor
 
 
 def _storage_pointer(tensor: torch.Tensor) -> int:
     if not is_initialized(tensor) or tensor.layout is not torch.strided:
         return 0
     try:
-        return tensor.untyped_storage().data_ptr() if tensor.numel() else 0
+        pointer = tensor.data_ptr()  # 0 where there is no element
+        # What tensor.untyped_storage().data_ptr() is, without an object made for the storage.
+        return int(pointer - tensor.storage_offset() * tensor.element_size()) if pointer else 0
     except (NotImplementedError, RuntimeError):
         return 0  # Wrapper subclasses have no storage of their own.
 

@@ -7,17 +7,20 @@ from typing import Any
 import torch
 
 from pytest_ckpt.state.freezing import freeze
+from pytest_ckpt.state.members import Members
 from pytest_ckpt.state.paths import Bracketed
 from pytest_ckpt.state.tensors import is_initialized
 
 __all__ = ["hidden_module_state", "module_traits"]
 
 
-def module_traits(module: torch.nn.Module) -> dict[str, dict[str, Any]]:
-    """Return per parameter its class and ``requires_grad``; torch restores neither."""
+def module_traits(members: Members) -> dict[str, dict[str, Any]]:
+    """Return per parameter, under its first name, its class and ``requires_grad``; torch restores neither."""
+    first = {id(parameter): name for name, parameter in reversed(members.parameters)}
     return {
         name: {"requires_grad": parameter.requires_grad, "class": type(parameter).__name__}
-        for name, parameter in module.named_parameters()
+        for name, parameter in members.parameters
+        if first[id(parameter)] == name
     }
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pytest_ckpt.comparison import compare, differ
-from pytest_ckpt.state import capture
+from pytest_ckpt.state import capture, freeze
 
 
 class Watched(Mapping[str, Any]):
@@ -65,3 +65,16 @@ def test_it_stops_at_the_first_mismatch() -> None:
     actual = Watched({"a": 1, "b": 2, "c": 3})
     assert differ({"a": 1, "b": 0, "c": 0}, actual)
     assert actual.read == {"a", "b"}
+
+
+class Counter:
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+
+def test_a_frozen_object_is_compared_with_a_live_one() -> None:
+    frozen = freeze({"counter": Counter(1)})
+
+    assert not differ(frozen, {"counter": Counter(1)})
+    assert [m.path for m in compare(frozen, {"counter": Counter(2)})] == ["counter.count"]
+    assert [m.kind for m in compare(frozen, {"counter": 1})] == ["type"]

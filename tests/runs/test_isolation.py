@@ -150,3 +150,39 @@ with isolated():
 """
 
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+@pytest.mark.parametrize("encoded", [True, False])
+def test_an_environment_without_its_inner_mapping_is_restored_too(
+    encoded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not encoded:
+        monkeypatch.setattr(os, "environ", dict(os.environ))
+    os.environ["CKPT_KEPT"] = "\udcff="  # a byte that no text has
+
+    before = dict(os.environ)
+    with isolated():
+        del os.environ["CKPT_KEPT"]
+        os.environ["CKPT_NEW"] = "1"
+
+    assert dict(os.environ) == before
+
+
+def test_all_but_the_directory_is_restored_when_that_is_gone(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    os.chdir(gone)
+    state = get_random_state()
+
+    def remove_it() -> None:
+        with isolated():
+            torch.set_default_dtype(torch.float64)
+            torch.manual_seed(5)
+            os.chdir(tmp_path)
+            gone.rmdir()
+
+    with pytest.raises(FileNotFoundError):
+        remove_it()
+
+    assert torch.get_default_dtype() is torch.float32
+    assert not compare(state, get_random_state())

@@ -18,6 +18,7 @@ from torch import nn
 from pytest_ckpt.comparison import compare
 from pytest_ckpt.errors import UsageError
 from pytest_ckpt.state import StateTree, capture, is_stateful
+from pytest_ckpt.state.capture import view
 
 State = dict[str, Any]
 
@@ -416,3 +417,15 @@ def test_a_whole_model_in_training(name: str, make: Callable[[], nn.Module], sha
     changed = {m.path for m in compare(before.state, after.state)}
     assert {f"optimizer.state[{n}].step" for n in names} <= changed
     assert {f"model.{n}" for n in names} <= changed
+
+
+def test_a_view_is_what_a_capture_is_without_copies() -> None:
+    model = nn.Linear(1, 1)
+    components = {"model": model, "optimizer": torch.optim.SGD(model.parameters(), lr=0.1)}
+    before = capture(components, hidden=False)
+
+    seen = view(components)
+
+    assert not compare(before, seen)
+    assert (seen.traits, seen.sharing) == (before.traits, before.sharing)
+    assert seen.state["model"]["weight"].data_ptr() == model.weight.data_ptr()

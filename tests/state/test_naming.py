@@ -8,21 +8,26 @@ import pytest
 import torch
 from torch import nn
 
+from pytest_ckpt.state.members import members_of
 from pytest_ckpt.state.naming import is_optimizer_like, named_optimizer_state, parameter_names
 from pytest_ckpt.state.paths import spell
+
+
+def _names(components: dict[str, Any]) -> dict[int, str]:
+    return parameter_names(members_of(components))
 
 
 def test_one_module_needs_no_prefix() -> None:
     model = nn.Linear(1, 1)
 
-    assert parameter_names({"model": model, "count": 3}) == {id(model.weight): "weight", id(model.bias): "bias"}
+    assert _names({"model": model, "count": 3}) == {id(model.weight): "weight", id(model.bias): "bias"}
 
 
 def test_a_shared_parameter_has_the_name_of_its_first_home() -> None:
     model, head = nn.Linear(1, 1), nn.Linear(1, 1)
     head.weight = model.weight
 
-    assert parameter_names({"a": model, "b": head}) == {
+    assert _names({"a": model, "b": head}) == {
         id(model.weight): "a.weight",
         id(model.bias): "a.bias",
         id(head.bias): "b.bias",
@@ -65,7 +70,7 @@ def test_names_stand_in_brackets() -> None:
         "version": 2,
     }
 
-    named = named_optimizer_state(optimizer, state_dict, parameter_names({"model": model}))
+    named = named_optimizer_state(optimizer, state_dict, _names({"model": model}))
 
     assert named == {
         "state": {"0.weight": {"step": 1}, "global": 5},

@@ -14,6 +14,7 @@ import torch
 
 from pytest_ckpt.comparison import compare
 from pytest_ckpt.state import get_random_state, seed_everything, set_random_state
+from pytest_ckpt.state.random_state import keep_random_state
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +46,19 @@ def test_what_is_drawn_after_restoring_is_drawn_again(name: str) -> None:
 
     assert [draw() for _ in range(3)] == drawn
     assert len(set(drawn)) == 3
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_what_is_kept_can_be_put_back_again_and_again(name: str) -> None:
+    draw = DRAWS[name]
+    seed_everything(1)
+    draw()
+    put_back = keep_random_state()
+    drawn = [draw() for _ in range(3)]
+
+    for _ in range(2):
+        put_back()
+        assert [draw() for _ in range(3)] == drawn
 
 
 @pytest.mark.parametrize("name", DRAWS)

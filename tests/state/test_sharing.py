@@ -6,12 +6,14 @@ import pytest
 import torch
 from torch import nn
 
+from pytest_ckpt.state.members import members_of
 from pytest_ckpt.state.naming import parameter_names
 from pytest_ckpt.state.sharing import sharing_groups
 
 
 def groups(**components: object) -> dict[str, tuple[str, ...]]:
-    return sharing_groups(components, parameter_names(components))
+    modules = members_of(components)
+    return sharing_groups(components, modules, parameter_names(modules))
 
 
 def holding(**tensors: torch.Tensor) -> nn.Module:

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
+from pytest_ckpt.state.members import members_of
 from pytest_ckpt.state.paths import spell
 from pytest_ckpt.state.traits import hidden_module_state, module_traits
+
+
+def _traits(module: nn.Module) -> dict[str, dict[str, Any]]:
+    return module_traits(members_of({"model": module})["model"])
 
 
 def test_traits_follow_requires_grad() -> None:
     module = nn.Linear(1, 1)
     module.weight.requires_grad_(False)
 
-    assert {n: t["requires_grad"] for n, t in module_traits(module).items()} == {"weight": False, "bias": True}
+    assert {n: t["requires_grad"] for n, t in _traits(module).items()} == {"weight": False, "bias": True}
+
+
+def test_a_parameter_with_two_names_has_one_entry_under_the_first() -> None:
+    module = nn.Sequential(nn.Linear(1, 1), nn.Linear(1, 1, bias=False))
+    module[1].weight = module[0].weight
+
+    assert list(_traits(module)) == [name for name, _ in module.named_parameters()] == ["0.weight", "0.bias"]
 
 
 def test_each_part_has_its_own_mode() -> None:
@@ -65,4 +79,4 @@ def test_lazy_and_meta_modules_can_be_read() -> None:
     module = nn.Sequential(nn.LazyLinear(1), nn.Linear(1, 1, device="meta"))
 
     assert list(hidden_module_state(module)) == ["training"]
-    assert module_traits(module)["0.weight"] == {"requires_grad": True, "class": "UninitializedParameter"}
+    assert _traits(module)["0.weight"] == {"requires_grad": True, "class": "UninitializedParameter"}
