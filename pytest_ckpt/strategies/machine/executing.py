@@ -15,9 +15,9 @@ from pytest_ckpt.runs.distinct import require_distinct_runs
 from pytest_ckpt.runs.following import follow_replaced
 from pytest_ckpt.spine import load_into, without_noted
 from pytest_ckpt.state import StateTree, capture
-from pytest_ckpt.strategies.changes import made_again
-from pytest_ckpt.strategies.differences import is_trained, trait_mismatches
-from pytest_ckpt.strategies.events import (
+from pytest_ckpt.strategies.machine.changes import made_again
+from pytest_ckpt.strategies.machine.differences import is_trained, trait_mismatches
+from pytest_ckpt.strategies.machine.events import (
     STEP,
     Change,
     Evaluate,
@@ -30,9 +30,9 @@ from pytest_ckpt.strategies.events import (
     StartOver,
     Train,
 )
-from pytest_ckpt.strategies.finding import Finding, Kind, outline
-from pytest_ckpt.strategies.histories import Histories, perform
-from pytest_ckpt.strategies.manner import Manner
+from pytest_ckpt.strategies.machine.finding import Finding, Kind, outline
+from pytest_ckpt.strategies.machine.histories import Histories, perform
+from pytest_ckpt.strategies.machine.manner import Manner
 from pytest_ckpt.trips import (
     FIRST_SEED,
     CallFailed,

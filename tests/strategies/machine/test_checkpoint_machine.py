@@ -20,12 +20,12 @@ from hypothesis.stateful import run_state_machine_as_test
 from pytest_ckpt import CheckpointFailure, TrainingRun, UsageError
 from pytest_ckpt.runs import isolated
 from pytest_ckpt.strategies import checkpoint_machine
-from pytest_ckpt.strategies.events import Change, Evaluate, Load, Program, Restart, Save, StartOver, Train
-from pytest_ckpt.strategies.final import is_final
-from pytest_ckpt.strategies.shrinking import shorten
-from pytest_ckpt.strategies.verdicts import Court
+from pytest_ckpt.strategies.machine.events import Change, Evaluate, Load, Program, Restart, Save, StartOver, Train
+from pytest_ckpt.strategies.machine.final import is_final
+from pytest_ckpt.strategies.machine.shrinking import shorten
+from pytest_ckpt.strategies.machine.verdicts import Court
 
-TESTS = Path(__file__).parents[1]
+TESTS = Path(__file__).parents[2]
 STEP, SAVE = Train(steps=1), Save()
 LATEST = Restart(checkpoint=0)
 
@@ -237,7 +237,7 @@ def test_a_changed_learning_rate_must_come_back_only_for_a_program_that_says_it_
 def test_a_program_is_judged_once(monkeypatch: pytest.MonkeyPatch) -> None:
     judge = court(Trainer.run)
     calls = []
-    monkeypatch.setattr("pytest_ckpt.strategies.verdicts.execute", lambda *args: calls.append(args))
+    monkeypatch.setattr("pytest_ckpt.strategies.machine.verdicts.execute", lambda *args: calls.append(args))
 
     judge.judge((SAVE, LATEST))
     judge.judge((SAVE, LATEST))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pytest_ckpt.strategies.events import Load, Moment, Program, Restart, StartOver, moments
-from pytest_ckpt.strategies.executing import Abandoned, Execution
-from pytest_ckpt.strategies.finding import Finding
-from pytest_ckpt.strategies.histories import Histories
-from pytest_ckpt.strategies.manner import Manner
+from pytest_ckpt.strategies.machine.events import Load, Moment, Program, Restart, StartOver, moments
+from pytest_ckpt.strategies.machine.executing import Abandoned, Execution
+from pytest_ckpt.strategies.machine.finding import Finding
+from pytest_ckpt.strategies.machine.histories import Histories
+from pytest_ckpt.strategies.machine.manner import Manner
 from pytest_ckpt.trips import Plan, workspace
 
 __all__ = ["execute"]

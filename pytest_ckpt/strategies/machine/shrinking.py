@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pytest_ckpt.strategies.events import Event, Load, Program, Restart, Save, Train, moments, steps_in
-from pytest_ckpt.strategies.verdicts import Court
+from pytest_ckpt.strategies.machine.events import Event, Load, Program, Restart, Save, Train, moments, steps_in
+from pytest_ckpt.strategies.machine.verdicts import Court
 
 __all__ = ["shorten"]
 

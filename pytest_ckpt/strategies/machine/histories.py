@@ -7,8 +7,8 @@ from typing import Any
 from pytest_ckpt.runs import LiveRun, build
 from pytest_ckpt.spine import save_and_wait
 from pytest_ckpt.state import StateTree, capture, get_random_state, seed_everything, set_random_state
-from pytest_ckpt.strategies.changes import CHANGES
-from pytest_ckpt.strategies.events import Change, Evaluate, Lineage, Program, Train
+from pytest_ckpt.strategies.machine.changes import CHANGES
+from pytest_ckpt.strategies.machine.events import Change, Evaluate, Lineage, Program, Train
 from pytest_ckpt.trips import FIRST_SEED, CallFailed, Plan, new_path, stage, workspace
 
 __all__ = ["Histories", "perform"]

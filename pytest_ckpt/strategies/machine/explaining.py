@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from pytest_ckpt.checks import CHECKS, Evidence, Outcome, Outcomes
 from pytest_ckpt.reporting import mismatch_lines
-from pytest_ckpt.strategies.events import Change, Evaluate, Program, Save, Train
-from pytest_ckpt.strategies.finding import Finding
-from pytest_ckpt.strategies.program_text import program_text
-from pytest_ckpt.strategies.verdicts import Court
+from pytest_ckpt.strategies.machine.events import Change, Evaluate, Program, Save, Train
+from pytest_ckpt.strategies.machine.finding import Finding
+from pytest_ckpt.strategies.machine.program_text import program_text
+from pytest_ckpt.strategies.machine.verdicts import Court
 from pytest_ckpt.trips import count_of_steps
 
 __all__ = ["explain"]

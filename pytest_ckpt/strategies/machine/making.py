@@ -13,14 +13,14 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from pytest_ckpt.checks import Outcomes
 from pytest_ckpt.errors import CheckpointFailure, UsageError
 from pytest_ckpt.runs import MakeRun
-from pytest_ckpt.strategies.changes import CHANGES
-from pytest_ckpt.strategies.events import Event, Program
-from pytest_ckpt.strategies.explaining import explain
-from pytest_ckpt.strategies.final import is_final
-from pytest_ckpt.strategies.finding import Finding
-from pytest_ckpt.strategies.offering import next_events
-from pytest_ckpt.strategies.shrinking import shorten
-from pytest_ckpt.strategies.verdicts import Court
+from pytest_ckpt.strategies.machine.changes import CHANGES
+from pytest_ckpt.strategies.machine.events import Event, Program
+from pytest_ckpt.strategies.machine.explaining import explain
+from pytest_ckpt.strategies.machine.final import is_final
+from pytest_ckpt.strategies.machine.finding import Finding
+from pytest_ckpt.strategies.machine.offering import next_events
+from pytest_ckpt.strategies.machine.shrinking import shorten
+from pytest_ckpt.strategies.machine.verdicts import Court
 
 __all__ = ["checkpoint_machine"]
 

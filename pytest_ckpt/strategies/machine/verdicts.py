@@ -11,8 +11,8 @@ from pytest_ckpt.runs import LiveRun, MakeRun, build, isolated, require_factory
 from pytest_ckpt.runs.background import BackgroundSaves
 from pytest_ckpt.runs.shared_state import SharedState
 from pytest_ckpt.runs.storage import storage_for
-from pytest_ckpt.strategies.changes import CHANGES
-from pytest_ckpt.strategies.events import (
+from pytest_ckpt.strategies.machine.changes import CHANGES
+from pytest_ckpt.strategies.machine.events import (
     Change,
     Lineage,
     Load,
@@ -23,10 +23,10 @@ from pytest_ckpt.strategies.events import (
     joined,
     moments,
 )
-from pytest_ckpt.strategies.finding import Finding, outline
-from pytest_ckpt.strategies.histories import Histories
-from pytest_ckpt.strategies.manner import Manner
-from pytest_ckpt.strategies.programs import execute
+from pytest_ckpt.strategies.machine.finding import Finding, outline
+from pytest_ckpt.strategies.machine.histories import Histories
+from pytest_ckpt.strategies.machine.manner import Manner
+from pytest_ckpt.strategies.machine.programs import execute
 from pytest_ckpt.trips import FIRST_SEED, Plan, new_path, workspace
 
 __all__ = ["Court"]

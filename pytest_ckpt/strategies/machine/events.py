@@ -42,7 +42,7 @@ class Change:
     """Change a setting of the run, as a training program may between two steps.
 
     Attributes:
-        name: Which, by its name in :data:`pytest_ckpt.strategies.changes.CHANGES`.
+        name: Which, by its name in :data:`pytest_ckpt.strategies.machine.changes.CHANGES`.
     """
 
     name: str

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from pytest_ckpt.runs import MakeRun
-from pytest_ckpt.strategies.changes import CHANGES
-from pytest_ckpt.strategies.events import (
+from pytest_ckpt.strategies.machine.changes import CHANGES
+from pytest_ckpt.strategies.machine.events import (
     Change,
     Evaluate,
     Event,
@@ -21,7 +21,7 @@ from pytest_ckpt.strategies.events import (
     Train,
     moments,
 )
-from pytest_ckpt.strategies.finding import Finding
+from pytest_ckpt.strategies.machine.finding import Finding
 from pytest_ckpt.trips import FIRST_SEED, fresh_seed
 
 __all__ = ["program_text"]
@@ -62,8 +62,8 @@ class _Writer:
         if not self.simple:
             yield "from pytest_ckpt.runs import build"
             yield "from pytest_ckpt.runs.storage import storage_for"
-            yield "from pytest_ckpt.strategies.events import Change, Evaluate, Train"
-            yield "from pytest_ckpt.strategies.histories import perform"
+            yield "from pytest_ckpt.strategies.machine.events import Change, Evaluate, Train"
+            yield "from pytest_ckpt.strategies.machine.histories import perform"
         yield _import_of(make_run)
         yield from ("", "")
         for line in _SIMPLE if self.simple else _GENERAL:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from hypothesis import strategies as st
 
-from pytest_ckpt.strategies.events import (
+from pytest_ckpt.strategies.machine.events import (
     Change,
     Evaluate,
     Event,
@@ -19,7 +19,7 @@ from pytest_ckpt.strategies.events import (
     moments,
     steps_in,
 )
-from pytest_ckpt.strategies.verdicts import Court
+from pytest_ckpt.strategies.machine.verdicts import Court
 
 __all__ = ["next_events"]
 
