@@ -13,7 +13,7 @@ from pytest_ckpt.spine import load_into, save_and_wait, save_on_the_way
 from pytest_ckpt.state import StateTree, capture, get_random_state, seed_everything, set_random_state
 from pytest_ckpt.trips import FIRST_SEED, CallFailed, Plan, SavedRun, fresh_seed, new_path, stage
 
-__all__ = ["AFTER_LOADING", "Generations", "Predictions", "compare_generations", "compare_predictions"]
+__all__ = ["AFTER_LOADING", "Generations", "Predictions", "compare_generations", "compare_predictions", "is_mapped"]
 
 AFTER_LOADING = "predict() after loading"
 """The stage in which a loaded run predicts."""
@@ -166,7 +166,7 @@ def _to_another_path(
 def _to_the_same_path(
     plan: Plan, run: LiveRun, saved: SavedRun, at: int
 ) -> tuple[tuple[Mismatch, ...], tuple[str, ...]]:
-    if _is_mapped(saved.paths[at]):
+    if is_mapped(saved.paths[at]):
         return (), (_MAPPED,)
     try:
         with stage("save(path) over the loaded checkpoint"):
@@ -183,7 +183,7 @@ _MAPPED = (
 )
 
 
-def _is_mapped(path: Path) -> bool:
+def is_mapped(path: Path) -> bool:
     """Whether this process has a file, or one in a directory, in its memory map; Linux alone can tell."""
     maps = Path("/proc/self/maps")
     return maps.exists() and str(path) in maps.read_text(errors="replace")

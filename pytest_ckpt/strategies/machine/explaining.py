@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from pytest_ckpt.checks import CHECKS, Evidence, Outcome, Outcomes
 from pytest_ckpt.reporting import mismatch_lines
-from pytest_ckpt.strategies.machine.events import Change, Evaluate, Program, Save, Train
+from pytest_ckpt.strategies.machine.events import Change, Overwrite, Program, Save, Train
 from pytest_ckpt.strategies.machine.finding import Finding
 from pytest_ckpt.strategies.machine.program_text import program_text
 from pytest_ckpt.strategies.machine.verdicts import Court
@@ -41,13 +41,8 @@ def explain(court: Court, program: Program, finding: Finding) -> tuple[Outcomes,
         format=court.plan.storage.name,
     )
     name = court.trial.definition.name
-    text = program_text(
-        court.make_run,
-        program,
-        finding,
-        storage=court.plan.storage.name,
-        threads=court.saves_in_threads,
-    )
+    late = _written_late(program, finding) and court.subject.calls.threads
+    text = program_text(court.subject, program, finding, late=late, ignore=bool(court.plan.ignore))
     events = f"The program, {len(program)} events; run it as a file beside your code:"
     return Outcomes(items=(outcome,), name=name), "\n".join([*_lines(outcome), "", events, "", text, ""])
 
@@ -108,7 +103,7 @@ def _words(finding: Finding) -> tuple[str, str]:
 
 def _asked_of_a_check(court: Court, program: Program, finding: Finding) -> Outcome | None:
     """Return what a check of the same question says, which knows more of the cause; ``None`` if it finds nothing."""
-    if any(isinstance(event, Change | Evaluate) for event in program):
+    if any(isinstance(event, Change) for event in program):
         return None
     points = (finding.saved_after,) if finding.saved_after is not None else court.plan.at
     usual: tuple[str, ...] = ("resume_is_exact", "second_resume_is_exact", "kept_weights_are_copies")
@@ -116,9 +111,12 @@ def _asked_of_a_check(court: Court, program: Program, finding: Finding) -> Outco
         usual = ("saving_changes_nothing",)
     elif program.count(Save()) > 1:
         points = court.plan.at
+    asked = _SAME_QUESTION.get(finding.kind, usual)
+    if finding.kind != "over" and any(isinstance(event, Overwrite) for event in program):
+        points, asked = court.plan.at, ("saving_again_replaces_the_checkpoint", *asked)
     evidence = Evidence(replace(court.plan, at=points))
     with suppress(Exception):  # The finding stands without its cause.
-        for name in _SAME_QUESTION.get(finding.kind, usual):
+        for name in asked:
             outcome = CHECKS[name].run(evidence)
             if outcome.failed:
                 return outcome

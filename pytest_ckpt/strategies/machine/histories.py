@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from pytest_ckpt.runs import LiveRun, build
 from pytest_ckpt.spine import save_and_wait
 from pytest_ckpt.state import StateTree, capture, get_random_state, seed_everything, set_random_state
-from pytest_ckpt.strategies.machine.changes import CHANGES
+from pytest_ckpt.strategies.machine.changes import make_change
 from pytest_ckpt.strategies.machine.events import Change, Evaluate, Lineage, Program, Train
 from pytest_ckpt.trips import FIRST_SEED, CallFailed, Plan, new_path, stage, workspace
 
@@ -93,7 +94,7 @@ def perform(run: LiveRun, event: Train | Evaluate | Change) -> Any:
                 return {"prediction": _predict(run)}
         case Change(name=name):
             with stage(name):
-                CHANGES[name].make(run)
+                return {"prediction": make_change(name, run.components, partial(_predict, run))}
     return {}
 
 

@@ -29,8 +29,7 @@ def execute(plan: Plan, histories: Histories, program: Program, manner: Manner) 
         execution = Execution(plan, histories, manner, directory)
         try:
             for position, event in enumerate(program):
-                execution.position, execution.history = position, behind[position].history
-                finding = execution.do(event)
+                finding = execution.do(event, behind[position])
                 if finding is None and _ends_a_process(program, position):
                     finding = execution.compare_the_end()
                 if finding is not None:

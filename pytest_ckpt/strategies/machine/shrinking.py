@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pytest_ckpt.strategies.machine.events import Event, Load, Program, Restart, Save, Train, moments, steps_in
+from pytest_ckpt.strategies.machine.events import (
+    Event,
+    Load,
+    Overwrite,
+    Program,
+    Restart,
+    Save,
+    Train,
+    moments,
+    steps_in,
+)
 from pytest_ckpt.strategies.machine.verdicts import Court
 
 __all__ = ["shorten"]
@@ -41,7 +51,7 @@ def _without(program: Program, place: int) -> Program:
 
 def _renumbered(program: Program, gone: int) -> Iterator[Event]:
     for event in program:
-        if not isinstance(event, Restart | Load) or event.checkpoint < gone:
+        if not isinstance(event, Restart | Load | Overwrite) or event.checkpoint < gone:
             yield event
         elif event.checkpoint > gone:
             yield type(event)(checkpoint=event.checkpoint - 1)

@@ -7,14 +7,13 @@ from functools import cached_property
 
 from pytest_ckpt.checks import CHECKS, Evidence
 from pytest_ckpt.comparison import compare
-from pytest_ckpt.runs import LiveRun, MakeRun, build, isolated, require_factory
-from pytest_ckpt.runs.background import BackgroundSaves
+from pytest_ckpt.runs import LiveRun, MakeRun, as_training_run, build, isolated, require_factory
 from pytest_ckpt.runs.shared_state import SharedState
 from pytest_ckpt.runs.storage import storage_for
+from pytest_ckpt.strategies.machine.calls import try_calls
 from pytest_ckpt.strategies.machine.changes import CHANGES
 from pytest_ckpt.strategies.machine.events import (
     Change,
-    Lineage,
     Load,
     Program,
     Restart,
@@ -22,12 +21,14 @@ from pytest_ckpt.strategies.machine.events import (
     Train,
     joined,
     moments,
+    saved_moments,
 )
 from pytest_ckpt.strategies.machine.finding import Finding, outline
 from pytest_ckpt.strategies.machine.histories import Histories
 from pytest_ckpt.strategies.machine.manner import Manner
+from pytest_ckpt.strategies.machine.program_head import Subject
 from pytest_ckpt.strategies.machine.programs import execute
-from pytest_ckpt.trips import FIRST_SEED, Plan, new_path, workspace
+from pytest_ckpt.trips import FIRST_SEED, Plan
 
 __all__ = ["Court"]
 
@@ -73,21 +74,25 @@ class Court:
         )
 
     @cached_property
-    def saves_in_threads(self) -> bool:
-        """Whether saving starts threads."""
-        with workspace() as directory:
-            run, background = build(self.plan.make_run, FIRST_SEED), BackgroundSaves()
-            run.train(self.plan.at[-1])
-            with background.watching():
-                self.plan.save(run, new_path(directory, "once", self.plan.storage))
-            busy = background.busy
-            background.wait(directory)
-        return busy
+    def subject(self) -> Subject:
+        """What is printed of the run."""
+        with isolated():
+            made = self.make_run()
+            components = as_training_run(made).components
+        return Subject(
+            make_run=self.make_run,
+            made=made,
+            components=dict(components() if callable(components) else components),
+            storage=self.plan.storage.name,
+            suffix=self.plan.storage.suffix,
+            whole=self.plan.storage.form is not None and self.plan.storage.form.whole,
+            calls=try_calls(self.plan),
+        )
 
     @cached_property
     def possible_changes(self) -> frozenset[str]:
         """The changes for which the run has what they need."""
-        return frozenset(name for name, change in CHANGES.items() if change.applies(self.trial))
+        return frozenset(name for name, change in CHANGES.items() if change.applies(self.trial.components))
 
     @cached_property
     def evidence(self) -> Evidence:
@@ -184,7 +189,6 @@ class Court:
 
 def _alone(program: Program) -> Program:
     """Return the program that saves once, where the checkpoint was saved that the program came from last."""
-    saved = [moment for moment, event in zip(moments(program), program, strict=True) if event == Save()]
     last = next(event for event in reversed(program) if isinstance(event, Restart | Load))
-    lineage: Lineage = saved[last.checkpoint].lineage
+    lineage = saved_moments(program)[last.checkpoint].lineage
     return (*joined(lineage), Save(), Restart(checkpoint=0))
