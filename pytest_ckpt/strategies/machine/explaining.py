@@ -32,7 +32,7 @@ def explain(court: Court, program: Program, finding: Finding) -> tuple[Outcomes,
     outcome = Outcome(
         check="checkpoint_machine",
         status="fail",
-        summary=_summary(finding),
+        summary=_summary(finding, over=any(isinstance(event, Overwrite) for event in program)),
         mismatches=finding.mismatches,
         words=_words(finding),
         causes=asked.causes if asked else tuple(mismatch.path for mismatch in finding.mismatches),
@@ -43,7 +43,7 @@ def explain(court: Court, program: Program, finding: Finding) -> tuple[Outcomes,
     name = court.trial.definition.name
     late = _written_late(program, finding) and court.subject.calls.threads
     text = program_text(court.subject, program, finding, late=late, ignore=bool(court.plan.ignore))
-    events = f"The program, {len(program)} events; run it as a file beside your code:"
+    events = f"The program, {len(program)} events; run it as a file in your project's root:"
     return Outcomes(items=(outcome,), name=name), "\n".join([*_lines(outcome), "", events, "", text, ""])
 
 
@@ -69,8 +69,9 @@ def _lines(outcome: Outcome) -> Iterator[str]:
         yield outcome.advice
 
 
-def _summary(finding: Finding) -> str:
-    saved = "" if finding.saved_after is None else f"saved after {count_of_steps(finding.saved_after)}"
+def _summary(finding: Finding, *, over: bool) -> str:
+    where = " over an earlier one" if over else ""
+    saved = "" if finding.saved_after is None else f"saved after {count_of_steps(finding.saved_after)}{where}"
     match finding.kind:
         case "state":
             return f"Loaded into a fresh run, a checkpoint {saved} does not give back what was saved."

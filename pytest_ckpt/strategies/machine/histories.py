@@ -9,14 +9,17 @@ from pytest_ckpt.runs import LiveRun, build
 from pytest_ckpt.spine import save_and_wait
 from pytest_ckpt.state import StateTree, capture, get_random_state, seed_everything, set_random_state
 from pytest_ckpt.strategies.machine.changes import make_change
-from pytest_ckpt.strategies.machine.events import Change, Evaluate, Lineage, Program, Train
+from pytest_ckpt.strategies.machine.events import STEP, Change, Evaluate, Lineage, Program, Train
 from pytest_ckpt.trips import FIRST_SEED, CallFailed, Plan, new_path, stage, workspace
 
 __all__ = ["Histories", "perform"]
 
+# States of whole models; a program compares at most as many as it has events.
+_MOST_ENDS = 50
+
 
 class Histories:
-    """Runs that were never interrupted, by their lineage; each is trained at most once."""
+    """Runs that were never interrupted, by their lineage; what one of them did is kept for the next program."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -24,6 +27,15 @@ class Histories:
         self._ends: dict[Lineage, StateTree] = {}
         self._saving_ends: dict[Program, StateTree] = {}
         self._impossible: set[Lineage] = set()
+
+    def make_room(self) -> None:
+        """Forget what programs rarely share, once it is much: it can be had again."""
+        if len(self._ends) + len(self._saving_ends) <= _MOST_ENDS:
+            return
+        self._saving_ends.clear()
+        for kept in (self._records, self._ends):
+            for lineage in [lineage for lineage in kept if any(event != STEP for event in lineage)]:
+                del kept[lineage]
 
     def train(self, lineage: Lineage) -> bool:
         """Train a run without a stop, unless that was done; say whether it could."""

@@ -57,12 +57,13 @@ class CheckpointMachine(RuleBasedStateMachine):
             raise self._failure(finding)
 
     def _failure(self, finding: Finding) -> CheckpointFailure:
-        program = self.program[: finding.position + 1]
         if not is_final():
             return CheckpointFailure("not the shortest program yet", Outcomes(items=()))
-        program = shorten(self.court, program)
         # Judged in full, which shrinking did not.
-        finding = self.court.settle(program) or self.court.judge(program) or finding
+        program = self.program[: finding.position + 1]
+        program = program if self.court.settle(program) is not None else self.court.proven
+        program = shorten(self.court, program)
+        finding = self.court.settle(program) or finding
         outcomes, text = explain(self.court, program[: finding.position + 1], finding)
         return CheckpointFailure(text, outcomes)
 

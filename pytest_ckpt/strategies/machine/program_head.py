@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import random
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
 from pytest_ckpt.runs import TrainingRun
-from pytest_ckpt.runs.restoring import load_order
 from pytest_ckpt.state.capture import is_stateful
-from pytest_ckpt.strategies.machine.calls import Calls
 from pytest_ckpt.strategies.machine.importing import home_of, import_lines
+from pytest_ckpt.strategies.machine.saving_by_hand import load_lines, quoted, save_lines
+from pytest_ckpt.strategies.machine.subject import Subject
+from pytest_ckpt.trips import FIRST_SEED
 
-__all__ = ["Need", "Subject", "program_head"]
+__all__ = ["Need", "program_head"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,29 +37,6 @@ class Need:
     waits: bool
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Subject:
-    """What a program is about.
-
-    Attributes:
-        make_run: Makes the run.
-        made: What it made once.
-        components: The components of that.
-        storage: The name of the way to disk; ``own`` for the run's own ``save`` and ``load``.
-        suffix: What the names of its files end with.
-        whole: Whether that way writes whole objects.
-        calls: How the run's functions are called.
-    """
-
-    make_run: Any
-    made: Any
-    components: dict[str, Any]
-    storage: str
-    suffix: str
-    whole: bool
-    calls: Calls
-
-
 def program_head(subject: Subject, need: Need) -> list[str]:
     """Return the lines above the events."""
     head = _Head(subject, need)
@@ -72,7 +47,7 @@ def program_head(subject: Subject, need: Need) -> list[str]:
 class _Head:
     def __init__(self, subject: Subject, need: Need) -> None:
         self.subject, self.need = subject, need
-        self.components, self.storage, self.whole = subject.components, subject.storage, subject.whole
+        self.storage = subject.storage
         self.numpy = "numpy" in sys.modules
 
     def imports(self) -> Iterator[str]:
@@ -96,7 +71,7 @@ class _Head:
             yield "from pytest_ckpt.strategies import make_change"
         if home:
             # isort keeps the rest of a file below its first statement as it is.
-            yield from ("", f"sys.path.insert(0, {_quoted(home)})", *(f"{line}  # noqa: E402" for line in first[:1]))
+            yield from ("", f"sys.path.insert(0, {quoted(home)})", *(f"{line}  # noqa: E402" for line in first[:1]))
             yield from first[1:]
         else:
             yield from ("", *first)
@@ -115,8 +90,8 @@ class _Head:
         if self.need.predictions:
             yield self._predict()
         if self.storage != "own":
-            yield self._save()
-            yield self._load()
+            yield save_lines(self.subject, numpy=self.numpy)
+            yield load_lines(self.subject, numpy=self.numpy)
         if self.need.threads:
             yield _LATE.splitlines()
         if self.need.waits:
@@ -131,9 +106,11 @@ class _Head:
             yield "random_states = {}"
 
     def _start(self) -> list[str]:
+        return ["def start(seed):", *self._seeds(), f"    return {self._run()}"]
+
+    def _seeds(self) -> list[str]:
         numpy = ["    np.random.seed(seed)"] if self.numpy else []
-        lines = ["def start(seed):", "    random.seed(seed)", *numpy, "    torch.manual_seed(seed)"]
-        return [*lines, f"    return {self._run()}"]
+        return ["    random.seed(seed)", *numpy, "    torch.manual_seed(seed)"]
 
     def _run(self) -> str:
         if isinstance(self.subject.made, TrainingRun):
@@ -152,68 +129,8 @@ class _Head:
         back = ["    random.setstate(states[0])", "    torch.set_rng_state(states[-1])"]
         if self.numpy:
             back.insert(1, "    np.random.set_state(states[1])")
-        seeds = ["    random.seed(0)", *(["    np.random.seed(0)"] if self.numpy else []), "    torch.manual_seed(0)"]
+        seeds = [line.replace("(seed)", f"({FIRST_SEED})") for line in self._seeds()]
         return [*_PREDICT.splitlines(), f"    states = {states}", *seeds, *_PREDICTED.splitlines(), *back, _MODES_BACK]
-
-    def _save(self) -> list[str]:
-        own = self.storage == "torch"
-        write = "torch.save(states, path)" if own else f"get_format({_quoted(self.storage)}).save(states, path)"
-        lines = [f"        {_quoted(name)}: {self._state_of(name)}," for name in self.components]
-        numpy = ["np.random.get_state()"] if self.numpy else []
-        states = ", ".join(["random.getstate()", *numpy, "torch.get_rng_state()"])
-        return [
-            *("def save(run, path):", "    parts = components(run)", "    states = {", *lines, "    }", f"    {write}"),
-            f"    random_states[path] = {states}",
-        ]
-
-    def _load(self) -> list[str]:
-        own = self.storage == "torch"
-        read = 'torch.load(path, map_location="cpu")' if own else f"get_format({_quoted(self.storage)}).load(path)"
-        lines = [f"    {self._restored(name)}" for name in load_order(self.components)]
-        back = ["    random.setstate(random_states[path][0])", "    torch.set_rng_state(random_states[path][-1])"]
-        if self.numpy:
-            back.insert(1, "    np.random.set_state(random_states[path][1])")
-        return ["def load(run, path):", f"    parts, states = components(run), {read}", *lines, *back]
-
-    def _state_of(self, name: str) -> str:
-        part, place = self.components[name], f"parts[{_quoted(name)}]"
-        if self.whole:
-            return place
-        if callable(getattr(part, "state_dict", None)):
-            return f"{place}.state_dict()"
-        return f"{place}{_READ.get(_kind(part), '')}"
-
-    def _restored(self, name: str) -> str:
-        part, place, state = self.components[name], f"parts[{_quoted(name)}]", f"states[{_quoted(name)}]"
-        if callable(getattr(part, "load_state_dict", None)):
-            return f"{place}.load_state_dict({state}{'.state_dict()' if self.whole else ''})"
-        kind = _kind(part)
-        return f"{place}{_WRITE.get(kind, ' = {}').format(state + (_READ.get(kind, '') if self.whole else ''))}"
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
-
-
-def _kind(part: Any) -> str:
-    if isinstance(part, random.Random):
-        return "python"
-    if isinstance(part, torch.Generator):
-        return "torch"
-    if hasattr(part, "bit_generator"):
-        return "numpy"
-    return "list" if isinstance(part, list) else "dict" if isinstance(part, dict) else "tensor"
-
-
-_READ = {"python": ".getstate()", "torch": ".get_state()", "numpy": ".bit_generator.state"}
-_WRITE = {
-    "python": ".setstate({})",
-    "torch": ".set_state({})",
-    "numpy": ".bit_generator.state = {}",
-    "list": "[:] = {}",
-    "dict": ".update({})",
-    "tensor": ".detach().copy_({})",
-}
 
 
 _COMPONENTS = """def components(run):

@@ -21,7 +21,8 @@ from pytest_ckpt.strategies.machine.events import (
     steps_in,
 )
 from pytest_ckpt.strategies.machine.finding import Finding
-from pytest_ckpt.strategies.machine.program_head import Need, Subject, program_head
+from pytest_ckpt.strategies.machine.program_head import Need, program_head
+from pytest_ckpt.strategies.machine.subject import Subject
 from pytest_ckpt.trips import FIRST_SEED, fresh_seed
 
 __all__ = ["program_text"]
@@ -106,7 +107,8 @@ class _Writer:
             before = moment.lineage
 
     def _save(self, number: int, path: str) -> Iterator[str]:
-        yield f"saved_{number} = state(run)"
+        if self.finding.kind in ("state", "over"):
+            yield f"saved_{number} = state(run)"
         call = f"run.save({_as(path, text=self.calls.save_takes_text)})" if self.own else f"save(run, {path})"
         if self.late:
             yield from ('with mock.patch.object(threading.Thread, "start", start_late):', f"    {call}")
@@ -152,7 +154,8 @@ class _Writer:
         sharing = self.finding.kind == "traits" and mismatch.kind not in ("class", "requires_grad")
         field = ".sharing" if sharing else field
         yield f"different = [m.path for m in compare(expected{field}, actual{field}, traits=False)]"
-        reason = f"{mismatch.path}: expected {mismatch.expected}, it is {mismatch.actual}"
+        values = f"expected {mismatch.expected}, it is {mismatch.actual}"
+        reason = f"{mismatch.path}: {mismatch.detail or values}"
         yield f"assert {mismatch.path!r} not in different, {reason!r}"
 
 

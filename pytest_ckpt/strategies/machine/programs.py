@@ -18,6 +18,7 @@ def execute(plan: Plan, histories: Histories, program: Program, manner: Manner) 
     A program that such a run cannot follow either says nothing of a checkpoint.
     """
     behind = list(moments(program))
+    histories.make_room()
     # To the end before the program starts: the random state is global.
     for moment in behind:
         if moment.exact and not histories.knows(moment.lineage) and not histories.train(moment.lineage):

@@ -26,8 +26,8 @@ from pytest_ckpt.strategies.machine.events import (
 from pytest_ckpt.strategies.machine.finding import Finding, outline
 from pytest_ckpt.strategies.machine.histories import Histories
 from pytest_ckpt.strategies.machine.manner import Manner
-from pytest_ckpt.strategies.machine.program_head import Subject
 from pytest_ckpt.strategies.machine.programs import execute
+from pytest_ckpt.strategies.machine.subject import Subject
 from pytest_ckpt.trips import FIRST_SEED, Plan
 
 __all__ = ["Court"]
@@ -36,7 +36,11 @@ _ROUNDS = 12
 
 
 class Court:
-    """Judges programs of one ``make_run``, each at most once: shrinking asks for the same ones again and again."""
+    """Judges programs of one ``make_run``, each at most once: shrinking asks for the same ones again and again.
+
+    Attributes:
+        proven: The program that was judged in full last, and lost something.
+    """
 
     def __init__(
         self, make_run: MakeRun, *, steps: int, at: tuple[int, ...], ignore: tuple[str, ...], form: str
@@ -44,6 +48,7 @@ class Court:
         require_factory(make_run)
         self.make_run, self.steps, self.at = make_run, steps, at
         self._ignore, self._form = ignore, form
+        self.proven: Program = ()
         self._verdicts: dict[Program, Finding | None] = {}
         self._known: set[tuple[str, str]] = set()
 
@@ -138,7 +143,10 @@ class Court:
         manner = Manner(closely=True, spared=frozenset(self.evidence.unstable_paths))
         for _ in range(_ROUNDS):
             finding = execute(self.plan, self.histories, program, manner)
-            if finding is None or self._is_loss(program[: finding.position + 1], finding, manner):
+            if finding is None:
+                return None
+            if self._is_loss(program[: finding.position + 1], finding, manner):
+                self.proven = program[: finding.position + 1]
                 return finding
             if not finding.paths:
                 return None
