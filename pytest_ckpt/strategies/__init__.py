@@ -5,7 +5,7 @@ from pytest_ckpt.strategies.companions import averaged_models, scalers
 from pytest_ckpt.strategies.drawn_module import DrawnModule
 from pytest_ckpt.strategies.dtypes import DTYPE_KINDS, dtypes
 from pytest_ckpt.strategies.layouts import LAYOUTS, STRIDED_LAYOUTS
-from pytest_ckpt.strategies.machine import checkpoint_machine
+from pytest_ckpt.strategies.machine import checkpoint_machine, make_change
 from pytest_ckpt.strategies.module_recipes import modules
 from pytest_ckpt.strategies.module_registration import register_module
 from pytest_ckpt.strategies.optimizer_kinds import register_optimizer
@@ -29,6 +29,7 @@ __all__ = [
     "averaged_models",
     "checkpoint_machine",
     "dtypes",
+    "make_change",
     "module_state_dicts",
     "modules",
     "numpy_values",

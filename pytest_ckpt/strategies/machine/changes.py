@@ -142,8 +142,10 @@ def _pair(components: Components) -> tuple[tuple[nn.Module, str], nn.Parameter] 
     for module in _modules(components):
         first: dict[torch.Size, nn.Parameter] = {}
         for part in module.modules():
-            weight = part._parameters.get("weight")
-            if weight is None or _is_lazy(weight) or weight.ndim < 2:
+            weight = getattr(part, "weight", None)
+            if not isinstance(weight, nn.Parameter) or _is_lazy(weight) or weight.ndim < 2:
+                continue
+            if isinstance(part, torch.jit.ScriptModule):  # it takes no other parameter in its place
                 continue
             if first.setdefault(weight.shape, weight) is not weight:
                 return (part, "weight"), first[weight.shape]

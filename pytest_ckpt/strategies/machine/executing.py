@@ -217,7 +217,8 @@ class Execution:
         if not found or not self.manner.closely:
             return found
         # A component may count the saves that the run never made that did not stop.
-        saving = self.histories.saving_end(self.moment.history)
+        if (saving := self.histories.saving_end(self.moment.history)) is None:
+            return ()
         also = {mismatch.path for mismatch in compare(saving.state, actual.state, traits=False)}
         return tuple(mismatch for mismatch in found if mismatch.path in also)
 

@@ -55,10 +55,10 @@ class Histories:
             return False
         return True
 
-    def save_on_the_way(self, history: Program) -> bool:
-        """Train a run without a stop that saves where a history says, unless that was done; say whether it could."""
+    def save_on_the_way(self, history: Program) -> None:
+        """Train a run without a stop that saves where a history says, unless that was done or it cannot."""
         if history in self._saving_ends:
-            return True
+            return
         try:
             with workspace() as directory:
                 run = build(self._plan.make_run, FIRST_SEED)
@@ -71,12 +71,11 @@ class Histories:
                             save_and_wait(self._plan, run, path)
                 self._saving_ends[history] = capture(run.components, hidden=False)
         except CallFailed:
-            return False
-        return True
+            return
 
-    def saving_end(self, history: Program) -> StateTree:
-        """Return the state at the end of a history."""
-        return self._saving_ends[history]
+    def saving_end(self, history: Program) -> StateTree | None:
+        """Return the state at the end of a history, if a run got there."""
+        return self._saving_ends.get(history)
 
     def knows(self, lineage: Lineage) -> bool:
         """Whether the record of the last event of a lineage is there."""

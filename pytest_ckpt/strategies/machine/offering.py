@@ -86,8 +86,7 @@ def _possible(
         yield Load, _latest(range(len(saved))).map(lambda number: Load(checkpoint=number))
     if now.exact and isinstance(last, Train | Restart) and court.trial.definition.predict is not None:
         yield Evaluate, st.just(Evaluate())
-    possible = [name for name in changes if name in court.possible_changes]
-    if possible and isinstance(last, Train):
+    if isinstance(last, Train) and (possible := court.possible(changes)):
         yield Change, st.sampled_from(possible).map(lambda name: Change(name=name))
     if saved and not isinstance(last, StartOver):
         yield StartOver, st.just(StartOver())

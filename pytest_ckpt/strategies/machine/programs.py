@@ -9,7 +9,7 @@ from pytest_ckpt.strategies.machine.histories import Histories
 from pytest_ckpt.strategies.machine.manner import Manner
 from pytest_ckpt.trips import Plan, workspace
 
-__all__ = ["execute"]
+__all__ = ["execute", "passes"]
 
 
 def execute(plan: Plan, histories: Histories, program: Program, manner: Manner) -> Finding | None:
@@ -17,37 +17,50 @@ def execute(plan: Plan, histories: Histories, program: Program, manner: Manner) 
 
     A program that such a run cannot follow either says nothing of a checkpoint.
     """
+    try:
+        return _execute(plan, histories, program, manner)
+    except Abandoned:
+        return None
+
+
+def passes(plan: Plan, histories: Histories, program: Program, manner: Manner) -> bool:
+    """Execute a program; say whether it came to its end and lost nothing on the way."""
+    try:
+        return _execute(plan, histories, program, manner) is None
+    except Abandoned:
+        return False
+
+
+def _execute(plan: Plan, histories: Histories, program: Program, manner: Manner) -> Finding | None:
     behind = list(moments(program))
     histories.make_room()
     # To the end before the program starts: the random state is global.
     for moment in behind:
         if moment.exact and not histories.knows(moment.lineage) and not histories.train(moment.lineage):
-            return None
+            raise Abandoned
     for number, moment in enumerate(behind):
-        if _ends_a_process(program, number) and not _is_compared(histories, moment, manner):
-            return None
+        if moment.exact and _ends_a_process(program, number):
+            if not histories.train(moment.lineage):
+                raise Abandoned
+            if manner.closely:
+                histories.save_on_the_way(moment.history)
     with workspace() as directory:
         execution = Execution(plan, histories, manner, directory)
         try:
-            for position, event in enumerate(program):
-                finding = execution.do(event, behind[position])
-                if finding is None and _ends_a_process(program, position):
-                    finding = execution.compare_the_end()
-                if finding is not None:
-                    return finding
-            return None
-        except Abandoned:
-            return None
+            return _happen(execution, program, behind)
         finally:
             execution.background.wait(directory)
 
 
+def _happen(execution: Execution, program: Program, behind: list[Moment]) -> Finding | None:
+    for position, event in enumerate(program):
+        finding = execution.do(event, behind[position])
+        if finding is None and _ends_a_process(program, position):
+            finding = execution.compare_the_end()
+        if finding is not None:
+            return finding
+    return None
+
+
 def _ends_a_process(program: Program, number: int) -> bool:
     return number + 1 == len(program) or isinstance(program[number + 1], Restart | Load | StartOver)
-
-
-def _is_compared(histories: Histories, moment: Moment, manner: Manner) -> bool:
-    """Train the runs whose ends are compared with the program's at a moment; say whether they could be."""
-    if not moment.exact:
-        return True
-    return histories.train(moment.lineage) and (not manner.closely or histories.save_on_the_way(moment.history))

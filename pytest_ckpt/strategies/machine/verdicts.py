@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -26,7 +27,7 @@ from pytest_ckpt.strategies.machine.events import (
 from pytest_ckpt.strategies.machine.finding import Finding, outline
 from pytest_ckpt.strategies.machine.histories import Histories
 from pytest_ckpt.strategies.machine.manner import Manner
-from pytest_ckpt.strategies.machine.programs import execute
+from pytest_ckpt.strategies.machine.programs import execute, passes
 from pytest_ckpt.strategies.machine.subject import Subject
 from pytest_ckpt.trips import FIRST_SEED, Plan
 
@@ -94,10 +95,9 @@ class Court:
             calls=try_calls(self.plan),
         )
 
-    @cached_property
-    def possible_changes(self) -> frozenset[str]:
-        """The changes for which the run has what they need."""
-        return frozenset(name for name, change in CHANGES.items() if change.applies(self.trial.components))
+    def possible(self, changes: Sequence[str]) -> list[str]:
+        """Return those of some changes for which the run has what they need."""
+        return [name for name in changes if CHANGES[name].applies(self.trial.components)]
 
     @cached_property
     def evidence(self) -> Evidence:
@@ -158,7 +158,7 @@ class Court:
             return False
         made_again = any(isinstance(event, Change) and CHANGES[event.name].again for event in program)
         # A script may make its changes before it loads or after that.
-        if made_again and execute(self.plan, self.histories, program, replace(manner, late=True)) is None:
+        if made_again and passes(self.plan, self.histories, program, replace(manner, late=True)):
             return False
         if finding.kind == "over":
             return self._is_right_in_a_fresh_run(program, finding, manner)
