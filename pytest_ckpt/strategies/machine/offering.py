@@ -61,6 +61,8 @@ def next_events(court: Court, changes: Sequence[str], program: Program) -> st.Se
     if not possible:
         return st.nothing()
     usually = _USUALLY_NEXT[type(program[-1])] if program else (Train,)
+    if program.count(Save()) > 1 and isinstance(program[-1], Train):
+        usually = (Overwrite, *usually)
     first = [kind for kind in usually if kind in possible]
     rest = [kind for kind, often in _OFTEN.items() if kind in possible for _ in range(often)]
     return st.sampled_from(first + rest).flatmap(lambda kind: possible[kind])
