@@ -7,7 +7,6 @@ import importlib.util
 import random
 import sys
 import threading
-import types
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +18,6 @@ from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from pytest_ckpt import CheckpointFailure, TrainingRun, UsageError
-from pytest_ckpt.runs import isolated
 from pytest_ckpt.strategies import checkpoint_machine
 from pytest_ckpt.strategies.machine.changes import CHANGES
 from pytest_ckpt.strategies.machine.events import Change, Evaluate, Load, Program, Restart, Save, StartOver, Train
@@ -309,71 +307,6 @@ def test_without_the_private_name_of_hypothesis_every_failure_is_explained(monke
     monkeypatch.setitem(sys.modules, "hypothesis.control", None)
 
     assert is_final()
-
-
-CORRECT = """import torch
-
-from pytest_ckpt import TrainingRun
-
-
-def make_run():
-    model = torch.nn.Linear(2, 2)
-    optimizer = torch.optim.Adam(model.parameters())
-    count = [0]
-
-    def step(i):
-        count[0] += 1
-        optimizer.zero_grad()
-        loss = (model(torch.ones(1, 2)) * count[0]).square().sum()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    def save(path):
-        torch.save([model.state_dict(), optimizer.state_dict(), count[0]], path)
-
-    def load(path):
-        one, two, three = torch.load(path)
-        model.load_state_dict(one)
-        optimizer.load_state_dict(two)
-        count[0] = three
-
-    return TrainingRun({"model": model, "optimizer": optimizer}, step, save, load)
-"""
-
-
-def in_a_module(source: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    module = types.ModuleType("training")
-    exec(source, vars(module))
-    monkeypatch.setitem(sys.modules, "training", module)
-    return module
-
-
-@pytest.mark.parametrize(
-    ("right", "wrong"),
-    [
-        ("count[0] = three", "count[0] = 0"),
-        ("optimizer.load_state_dict(two)", "pass"),
-        ("torch.save([model.state_dict()", "model.eval().weight.data += 1; torch.save([model.state_dict()"),
-        ("one, two, three = torch.load(path)", "one, two, three = torch.load(str(path) + 'x')"),
-        ("return TrainingRun(", "save = load = None; return TrainingRun("),
-    ],
-    ids=["count", "optimizer", "save", "raises", "general"],
-)
-def test_the_printed_program_fails_with_the_bug_and_passes_without(
-    right: str, wrong: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    buggy = in_a_module(CORRECT.replace(right, wrong), monkeypatch)
-    text = failure_of(buggy.make_run)
-    program = text[text.index("import random") :]
-
-    with pytest.raises((AssertionError, FileNotFoundError)), isolated():
-        exec(program, {})
-
-    fixed = CORRECT if "save = load" not in wrong else CORRECT.replace(right, wrong).replace("* count[0]", "")
-    in_a_module(fixed, monkeypatch)
-    with isolated():
-        exec(program, {})
 
 
 # Programs that fooled an earlier rule, and a few of each kind; all of them take minutes.
