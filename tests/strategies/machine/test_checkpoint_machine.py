@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import torch
 from hypothesis import Phase, settings
+from hypothesis.database import DirectoryBasedExampleDatabase
 from hypothesis.stateful import run_state_machine_as_test
 
 from pytest_ckpt import CheckpointFailure, TrainingRun, UsageError
@@ -307,6 +308,50 @@ def test_without_the_private_name_of_hypothesis_every_failure_is_explained(monke
     monkeypatch.setitem(sys.modules, "hypothesis.control", None)
 
     assert is_final()
+
+
+def test_a_failure_is_kept_and_comes_again_before_anything_else(tmp_path: Path) -> None:
+    machine: Any = checkpoint_machine(ForgetsItsCount.run)
+    kept = settings(machine.TestCase.settings, database=DirectoryBasedExampleDatabase(tmp_path))
+    with pytest.raises(CheckpointFailure) as first:
+        run_state_machine_as_test(machine, settings=settings(kept, max_examples=300))
+    again: Any = checkpoint_machine(ForgetsItsCount.run)
+    with pytest.raises(CheckpointFailure) as second:
+        run_state_machine_as_test(again, settings=settings(kept, phases=[Phase.reuse]))
+
+    assert str(first.value) == str(second.value)
+
+
+def test_derandomized_it_says_the_same_each_time() -> None:
+    assert failure_of(ForgetsItsCount.run) == failure_of(ForgetsItsCount.run)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+def test_a_scripted_model_has_nothing_to_tie() -> None:
+    model = torch.jit.script(torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)))
+
+    assert court(lambda: {"model": model}).possible(["tie_weights"]) == []
+
+
+def test_what_many_programs_have_trained_is_forgotten() -> None:
+    judge = court(Trainer.run)
+    lineages = [(STEP,) * before + (Evaluate(),) * times for before in range(4) for times in range(1, 16)]
+    for lineage in lineages:
+        judge.histories.make_room()
+        judge.histories.train(lineage)
+
+    assert not judge.histories.knows(lineages[0])
+    assert judge.histories.knows(lineages[-1])
+
+
+def test_a_program_that_shows_nothing_when_judged_in_full_is_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    judge = court(ForgetsItsCount.run)
+    proven = (STEP, SAVE, LATEST, STEP)
+    assert judge.settle(proven) is not None
+    monkeypatch.setattr(judge, "settle", lambda program: None)
+
+    assert shorten(judge, (STEP, *proven)) == (STEP, *proven)
+    assert judge.proven == proven
 
 
 # Programs that fooled an earlier rule, and a few of each kind; all of them take minutes.

@@ -65,6 +65,11 @@ class Scale(torch.nn.Linear):
         self.bias.data.fill_(0.0)
 
 
+class Workspace:
+    def __init__(self):
+        self.model = Scale(2, 2)
+
+
 def make_run():
     return Scale(2, 2)
 """
@@ -93,8 +98,8 @@ def source_of(name: str) -> str:
             "step, save, load)", "step, save, load, predict)"
         )
     if name == "over":
-        writes = "with (path.parent / 'count').open('a') as file:\n            file.write(f'{count[0]}\\n')\n        torch.save(["
-        text = text.replace("torch.save([", writes)
+        appends = "with (path.parent / 'count').open('a') as file:\n            file.write(f'{count[0]}\\n')\n        "
+        text = text.replace("torch.save([", f"{appends}torch.save([")
     if name == "in a thread":
         writes = (
             "import threading\n        live = [model.state_dict(), optimizer.state_dict(), count[0]]\n"
@@ -195,11 +200,12 @@ def test_a_method_is_imported_with_its_class_and_what_has_no_name_is_not() -> No
     assert home_of(lambda: torch.nn.Linear(1, 1)) == ""
 
 
-@pytest.mark.parametrize(
-    "place",
-    ["training.py", "package/training.py", "tests/test_training.py", "conftest.py"],
-    ids=lambda place: str(place),
-)
+SLOW = [
+    pytest.param(place, marks=pytest.mark.thorough) for place in ("training.py", "package/training.py", "conftest.py")
+]
+
+
+@pytest.mark.parametrize("place", ["tests/test_training.py", *SLOW])
 def test_it_runs_as_a_file_in_the_root_of_the_project(place: str, tmp_path: Path) -> None:
     file = tmp_path / place
     file.parent.mkdir(exist_ok=True)
