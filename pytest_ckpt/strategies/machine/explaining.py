@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from pytest_ckpt.checks import CHECKS, Evidence, Outcome, Outcomes
 from pytest_ckpt.reporting import mismatch_lines
-from pytest_ckpt.strategies.machine.events import Change, Overwrite, Program, Save, Train
+from pytest_ckpt.strategies.machine.events import Change, Overwrite, Program, Save, Train, saved_moments, steps_in
 from pytest_ckpt.strategies.machine.finding import Finding
 from pytest_ckpt.strategies.machine.program_text import program_text
 from pytest_ckpt.strategies.machine.verdicts import Court
@@ -45,6 +45,15 @@ def explain(court: Court, program: Program, finding: Finding) -> tuple[Outcomes,
     text = program_text(court.subject, program, finding, late=late, ignore=bool(court.plan.ignore))
     events = f"The program, {len(program)} events; run it as a file in your project's root:"
     return Outcomes(items=(outcome,), name=name), "\n".join([*_lines(outcome), "", events, "", text, ""])
+
+
+def _saves_to_one_path(program: Program) -> tuple[int, ...]:
+    """Return the steps of the last save over a checkpoint, and of the save before it."""
+    place, number = max(
+        (place, event.checkpoint) for place, event in enumerate(program) if isinstance(event, Overwrite)
+    )
+    before, after = saved_moments(program[:place])[number], saved_moments(program[: place + 1])[number]
+    return steps_in(before.lineage), steps_in(after.lineage)
 
 
 _WRITE_COPIES = (
@@ -114,7 +123,7 @@ def _asked_of_a_check(court: Court, program: Program, finding: Finding) -> Outco
         points = court.plan.at
     asked = _SAME_QUESTION.get(finding.kind, usual)
     if finding.kind != "over" and any(isinstance(event, Overwrite) for event in program):
-        points, asked = court.plan.at, ("saving_again_replaces_the_checkpoint", *asked)
+        points, asked = _saves_to_one_path(program), ("saving_again_replaces_the_checkpoint", *asked)
     evidence = Evidence(replace(court.plan, at=points))
     with suppress(Exception):  # The finding stands without its cause.
         for name in asked:

@@ -264,6 +264,24 @@ def test_a_change_shows_what_nothing_else_shows(name: str, wrong: type[Trainer],
         assert mended.judge(program) is None
 
 
+class UnfreezesOnLoad(Trainer):
+    """Right for a script that freezes after it has loaded."""
+
+    def load(self, path: Path) -> None:
+        super().load(path)
+        for parameter in self.model.parameters():
+            parameter.requires_grad_(True)
+
+
+def test_a_script_may_make_its_changes_after_it_loads() -> None:
+    judge = court(UnfreezesOnLoad.run, "freeze")
+    program = (STEP, Change(name="freeze"), STEP, Save(), Restart(checkpoint=0), STEP)
+
+    assert not passes(judge.plan, judge.histories, program, Manner())
+    assert passes(judge.plan, judge.histories, program, Manner(late=True))
+    assert judge.judge(program) is None
+
+
 def test_only_what_leaves_everything_as_it_was_is_tried_where_nothing_is_named() -> None:
     machine: Any = checkpoint_machine(Trainer.run)
 
