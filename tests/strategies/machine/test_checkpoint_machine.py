@@ -347,7 +347,7 @@ def test_what_many_programs_have_trained_is_forgotten() -> None:
 def test_a_program_that_shows_nothing_when_judged_in_full_is_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     judge = court(ForgetsItsCount.run)
     proven = (STEP, SAVE, LATEST, STEP)
-    assert judge.settle(proven) is not None
+    assert judge.judge(proven) is not None
     monkeypatch.setattr(judge, "settle", lambda program: None)
 
     assert shorten(judge, (STEP, *proven)) == (STEP, *proven)
