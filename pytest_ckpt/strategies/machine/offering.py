@@ -36,7 +36,7 @@ _OFTEN: Mapping[type[Event], int] = {
     Evaluate: 2,
     Overwrite: 2,
     Load: 1,
-    Change: 1,
+    Change: 3,
     StartOver: 1,
 }
 _USUALLY_NEXT: Mapping[type[Event], tuple[type[Event], ...]] = {
@@ -63,6 +63,8 @@ def next_events(court: Court, changes: Sequence[str], program: Program) -> st.Se
     usually = _USUALLY_NEXT[type(program[-1])] if program else (Train,)
     if program.count(Save()) > 1 and isinstance(program[-1], Train):
         usually = (Overwrite, *usually)
+    if Save() in program and not any(isinstance(event, Change) for event in program):
+        usually = (Change, *usually)  # possible after a training step alone
     first = [kind for kind in usually if kind in possible]
     rest = [kind for kind, often in _OFTEN.items() if kind in possible for _ in range(often)]
     return st.sampled_from(first + rest).flatmap(lambda kind: possible[kind])
