@@ -19,6 +19,7 @@ __all__ = [
     "Predictions",
     "compare_generations",
     "compare_predictions",
+    "is_mapped",
     "predict_seeded",
 ]
 
@@ -174,7 +175,7 @@ def _to_another_path(
 def _to_the_same_path(
     plan: Plan, run: LiveRun, saved: SavedRun, at: int
 ) -> tuple[tuple[Mismatch, ...], tuple[str, ...]]:
-    if _is_mapped(saved.paths[at]):
+    if is_mapped(saved.paths[at]):
         return (), (_MAPPED,)
     try:
         with stage("save(path) over the loaded checkpoint"):
@@ -191,7 +192,7 @@ _MAPPED = (
 )
 
 
-def _is_mapped(path: Path) -> bool:
+def is_mapped(path: Path) -> bool:
     """Whether this process has a file, or one in a directory, in its memory map; Linux alone can tell."""
     maps = Path("/proc/self/maps")
     return maps.exists() and str(path) in maps.read_text(errors="replace")

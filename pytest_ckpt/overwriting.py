@@ -25,7 +25,7 @@ from pytest_ckpt.trips import (
     stage,
 )
 
-__all__ = ["LoadedOver", "SavedOver", "explain_saved_over", "load_over", "save_over"]
+__all__ = ["Contents", "LoadedOver", "SavedOver", "contents", "explain_saved_over", "load_over", "save_over"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -130,7 +130,7 @@ def explain_saved_over(plan: Plan, steps: tuple[int, int], directory: Path) -> t
     return find_differences(plan, second, saved.run, loaded)
 
 
-def _save_twice(plan: Plan, first: int, second: int, directory: Path) -> tuple[SavedRun, _Contents, _Contents]:
+def _save_twice(plan: Plan, first: int, second: int, directory: Path) -> tuple[SavedRun, Contents, Contents]:
     """Save a run over its own checkpoint and train it to the end; return it and what either save left behind."""
     path = new_path(directory, "saved-over", plan.storage)
     run = build(plan.make_run, FIRST_SEED)
@@ -138,13 +138,13 @@ def _save_twice(plan: Plan, first: int, second: int, directory: Path) -> tuple[S
         records = run.train(first)
     with stage(save_stage(first)):
         save_and_wait(plan, run, path)
-    before = _contents(path.parent)
+    before = contents(path.parent)
     with stage(f"step({first}) or a later one"):
         records += run.train(second)
     tree = capture(run.components, hidden=bool(plan.ignore))
     with stage("save(path) over an earlier checkpoint"):
         save_and_wait(plan, run, path)
-    written = _contents(path.parent)
+    written = contents(path.parent)
     after = capture(run.components, hidden=False)
     with stage(f"step({second}) or a later one"):
         records += run.train(plan.steps)
@@ -154,8 +154,9 @@ def _save_twice(plan: Plan, first: int, second: int, directory: Path) -> tuple[S
     return saved, before, written
 
 
-_Contents: TypeAlias = dict[str, bytes]
+Contents: TypeAlias = dict[str, bytes]
 
 
-def _contents(directory: Path) -> _Contents:
+def contents(directory: Path) -> Contents:
+    """Return the bytes of every file in a directory."""
     return {str(file): file.read_bytes() for file in sorted(directory.rglob("*")) if file.is_file()}

@@ -4,7 +4,7 @@
 them, and ``runs`` those for whole training programs; each stands on the ones before it.
 """
 
-from pytest_ckpt.strategies.machine import checkpoint_machine
+from pytest_ckpt.strategies.machine import checkpoint_machine, make_change
 from pytest_ckpt.strategies.networks.drawn_module import DrawnModule
 from pytest_ckpt.strategies.networks.recipes import module_recipes, modules
 from pytest_ckpt.strategies.networks.registration import register_module
@@ -36,6 +36,7 @@ __all__ = [
     "averaging_recipes",
     "checkpoint_machine",
     "dtypes",
+    "make_change",
     "module_recipes",
     "module_state_dicts",
     "modules",

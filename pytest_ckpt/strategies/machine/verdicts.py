@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
 from pytest_ckpt.checks import CHECKS, Evidence
 from pytest_ckpt.comparison import compare
-from pytest_ckpt.runs import LiveRun, MakeRun, build, isolated, require_factory
-from pytest_ckpt.runs.background import BackgroundSaves
+from pytest_ckpt.runs import LiveRun, MakeRun, as_training_run, build, isolated, require_factory
 from pytest_ckpt.runs.shared_state import SharedState
 from pytest_ckpt.runs.storage import storage_for
-from pytest_ckpt.strategies.changes import CHANGES
-from pytest_ckpt.strategies.events import (
+from pytest_ckpt.strategies.machine.calls import try_calls
+from pytest_ckpt.strategies.machine.changes import CHANGES
+from pytest_ckpt.strategies.machine.events import (
     Change,
-    Lineage,
     Load,
     Program,
     Restart,
@@ -22,12 +22,14 @@ from pytest_ckpt.strategies.events import (
     Train,
     joined,
     moments,
+    saved_moments,
 )
-from pytest_ckpt.strategies.finding import Finding, outline
-from pytest_ckpt.strategies.histories import Histories
-from pytest_ckpt.strategies.manner import Manner
-from pytest_ckpt.strategies.programs import execute
-from pytest_ckpt.trips import FIRST_SEED, Plan, new_path, workspace
+from pytest_ckpt.strategies.machine.finding import Finding, outline
+from pytest_ckpt.strategies.machine.histories import Histories
+from pytest_ckpt.strategies.machine.manner import Manner
+from pytest_ckpt.strategies.machine.programs import execute, passes
+from pytest_ckpt.strategies.machine.subject import Subject
+from pytest_ckpt.trips import FIRST_SEED, Plan
 
 __all__ = ["Court"]
 
@@ -35,7 +37,11 @@ _ROUNDS = 12
 
 
 class Court:
-    """Judges programs of one ``make_run``, each at most once: shrinking asks for the same ones again and again."""
+    """Judges programs of one ``make_run``, each at most once: shrinking asks for the same ones again and again.
+
+    Attributes:
+        proven: The program that was judged in full last, and lost something.
+    """
 
     def __init__(
         self, make_run: MakeRun, *, steps: int, at: tuple[int, ...], ignore: tuple[str, ...], form: str
@@ -43,6 +49,7 @@ class Court:
         require_factory(make_run)
         self.make_run, self.steps, self.at = make_run, steps, at
         self._ignore, self._form = ignore, form
+        self.proven: Program = ()
         self._verdicts: dict[Program, Finding | None] = {}
         self._known: set[tuple[str, str]] = set()
 
@@ -73,21 +80,24 @@ class Court:
         )
 
     @cached_property
-    def saves_in_threads(self) -> bool:
-        """Whether saving starts threads."""
-        with workspace() as directory:
-            run, background = build(self.plan.make_run, FIRST_SEED), BackgroundSaves()
-            run.train(self.plan.at[-1])
-            with background.watching():
-                self.plan.save(run, new_path(directory, "once", self.plan.storage))
-            busy = background.busy
-            background.wait(directory)
-        return busy
+    def subject(self) -> Subject:
+        """What is printed of the run."""
+        with isolated():
+            made = self.make_run()
+            components = as_training_run(made).components
+        return Subject(
+            make_run=self.make_run,
+            made=made,
+            components=dict(components() if callable(components) else components),
+            storage=self.plan.storage.name,
+            suffix=self.plan.storage.suffix,
+            whole=self.plan.storage.form is not None and self.plan.storage.form.whole,
+            calls=try_calls(self.plan),
+        )
 
-    @cached_property
-    def possible_changes(self) -> frozenset[str]:
-        """The changes for which the run has what they need."""
-        return frozenset(name for name, change in CHANGES.items() if change.applies(self.trial))
+    def possible(self, changes: Sequence[str]) -> list[str]:
+        """Return those of some changes for which the run has what they need."""
+        return [name for name in changes if CHANGES[name].applies(self.trial.components)]
 
     @cached_property
     def evidence(self) -> Evidence:
@@ -133,7 +143,10 @@ class Court:
         manner = Manner(closely=True, spared=frozenset(self.evidence.unstable_paths))
         for _ in range(_ROUNDS):
             finding = execute(self.plan, self.histories, program, manner)
-            if finding is None or self._is_loss(program[: finding.position + 1], finding, manner):
+            if finding is None:
+                return None
+            if self._is_loss(program[: finding.position + 1], finding, manner):
+                self.proven = program[: finding.position + 1]
                 return finding
             if not finding.paths:
                 return None
@@ -145,7 +158,7 @@ class Court:
             return False
         made_again = any(isinstance(event, Change) and CHANGES[event.name].again for event in program)
         # A script may make its changes before it loads or after that.
-        if made_again and execute(self.plan, self.histories, program, replace(manner, late=True)) is None:
+        if made_again and passes(self.plan, self.histories, program, replace(manner, late=True)):
             return False
         if finding.kind == "over":
             return self._is_right_in_a_fresh_run(program, finding, manner)
@@ -184,7 +197,6 @@ class Court:
 
 def _alone(program: Program) -> Program:
     """Return the program that saves once, where the checkpoint was saved that the program came from last."""
-    saved = [moment for moment, event in zip(moments(program), program, strict=True) if event == Save()]
     last = next(event for event in reversed(program) if isinstance(event, Restart | Load))
-    lineage: Lineage = saved[last.checkpoint].lineage
+    lineage = saved_moments(program)[last.checkpoint].lineage
     return (*joined(lineage), Save(), Restart(checkpoint=0))

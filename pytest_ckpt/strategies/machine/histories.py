@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from pytest_ckpt.runs import LiveRun, build
 from pytest_ckpt.spine import save_and_wait
 from pytest_ckpt.state import StateTree, capture, get_random_state, seed_everything, set_random_state
-from pytest_ckpt.strategies.changes import CHANGES
-from pytest_ckpt.strategies.events import Change, Evaluate, Lineage, Program, Train
+from pytest_ckpt.strategies.machine.changes import make_change
+from pytest_ckpt.strategies.machine.events import STEP, Change, Evaluate, Lineage, Program, Train
 from pytest_ckpt.trips import FIRST_SEED, CallFailed, Plan, new_path, stage, workspace
 
 __all__ = ["Histories", "perform"]
 
+# States of whole models; a program compares at most as many as it has events.
+_MOST_ENDS = 50
+
 
 class Histories:
-    """Runs that were never interrupted, by their lineage; each is trained at most once."""
+    """Runs that were never interrupted, by their lineage; what one of them did is kept for the next program."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -23,6 +27,15 @@ class Histories:
         self._ends: dict[Lineage, StateTree] = {}
         self._saving_ends: dict[Program, StateTree] = {}
         self._impossible: set[Lineage] = set()
+
+    def make_room(self) -> None:
+        """Forget what programs rarely share, once it is much: it can be had again."""
+        if len(self._ends) + len(self._saving_ends) <= _MOST_ENDS:
+            return
+        self._saving_ends.clear()
+        for kept in (self._records, self._ends):
+            for lineage in [lineage for lineage in kept if any(event != STEP for event in lineage)]:
+                del kept[lineage]
 
     def train(self, lineage: Lineage) -> bool:
         """Train a run without a stop, unless that was done; say whether it could."""
@@ -42,10 +55,10 @@ class Histories:
             return False
         return True
 
-    def save_on_the_way(self, history: Program) -> bool:
-        """Train a run without a stop that saves where a history says, unless that was done; say whether it could."""
+    def save_on_the_way(self, history: Program) -> None:
+        """Train a run without a stop that saves where a history says, unless that was done or it cannot."""
         if history in self._saving_ends:
-            return True
+            return
         try:
             with workspace() as directory:
                 run = build(self._plan.make_run, FIRST_SEED)
@@ -58,12 +71,11 @@ class Histories:
                             save_and_wait(self._plan, run, path)
                 self._saving_ends[history] = capture(run.components, hidden=False)
         except CallFailed:
-            return False
-        return True
+            return
 
-    def saving_end(self, history: Program) -> StateTree:
-        """Return the state at the end of a history."""
-        return self._saving_ends[history]
+    def saving_end(self, history: Program) -> StateTree | None:
+        """Return the state at the end of a history, if a run got there."""
+        return self._saving_ends.get(history)
 
     def knows(self, lineage: Lineage) -> bool:
         """Whether the record of the last event of a lineage is there."""
@@ -93,7 +105,7 @@ def perform(run: LiveRun, event: Train | Evaluate | Change) -> Any:
                 return {"prediction": _predict(run)}
         case Change(name=name):
             with stage(name):
-                CHANGES[name].make(run)
+                return {"prediction": make_change(name, run.components, partial(_predict, run))}
     return {}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 __all__ = [
@@ -14,13 +14,16 @@ __all__ = [
     "Lineage",
     "Load",
     "Moment",
+    "Overwrite",
     "Program",
     "Restart",
     "Save",
     "StartOver",
     "Train",
+    "further",
     "joined",
     "moments",
+    "saved_moments",
     "steps_in",
 ]
 
@@ -42,7 +45,7 @@ class Change:
     """Change a setting of the run, as a training program may between two steps.
 
     Attributes:
-        name: Which, by its name in :data:`pytest_ckpt.strategies.changes.CHANGES`.
+        name: Which, by its name in :data:`pytest_ckpt.strategies.machine.changes.CHANGES`.
     """
 
     name: str
@@ -51,6 +54,13 @@ class Change:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Save:
     """Save to a path of its own. Checkpoints are numbered in the order they are saved, from 0."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Overwrite:
+    """Save over a checkpoint, as a program does that keeps one file for its latest; it is another one from then on."""
+
+    checkpoint: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,7 +82,7 @@ class StartOver:
     """The process ends; a new one starts from nothing."""
 
 
-Event: TypeAlias = Train | Evaluate | Change | Save | Restart | Load | StartOver
+Event: TypeAlias = Train | Evaluate | Change | Save | Overwrite | Restart | Load | StartOver
 Program: TypeAlias = tuple[Event, ...]
 Lineage: TypeAlias = tuple[Train | Evaluate | Change, ...]
 """What training consists of, step by step; saving, loading and the end of a process are no part of it."""
@@ -89,44 +99,58 @@ class Moment:
         history: The same with the saves in between, and nothing that ended a process.
         exact: Whether it is to train as the run that never stopped does. After a load into a run that has
             trained it need not: what no component holds may be as it was before the load.
-        restarted: Whether it comes from a checkpoint.
     """
 
     lineage: Lineage = ()
     history: Program = ()
     exact: bool = True
-    restarted: bool = False
 
 
 def moments(program: Program) -> Iterator[Moment]:
     """Yield what is true of the run after each event."""
+    return (now for now, _ in _walk(program))
+
+
+def saved_moments(program: Program) -> tuple[Moment, ...]:
+    """Return what was true of the run when each checkpoint was saved, as they are after a program."""
+    *_, (_, saved) = ((Moment(), ()), *_walk(program))
+    return saved
+
+
+def _walk(program: Program) -> Iterator[tuple[Moment, tuple[Moment, ...]]]:
     now, saved = Moment(), list[Moment]()
     for event in program:
         match event:
             case Train(steps=steps):
-                now = _further(now, (STEP,) * steps)
+                now = _longer(now, (STEP,) * steps)
             case Evaluate() | Change():
-                now = _further(now, (event,))
+                now = _longer(now, (event,))
             case Save():
-                now = _with_history(now, (*now.history, event))
+                now = _saved(now)
                 saved.append(now)
+            case Overwrite(checkpoint=number):
+                saved[number] = now = _saved(now)
             case Restart(checkpoint=number):
                 now = saved[number]
-                now = Moment(lineage=now.lineage, history=now.history, exact=now.exact, restarted=True)
             case Load(checkpoint=number):
-                now = Moment(lineage=saved[number].lineage, history=saved[number].history, exact=False, restarted=True)
+                now = replace(saved[number], exact=False)
             case StartOver():
                 now = Moment()
-        yield now
+        yield now, tuple(saved)
 
 
-def _further(now: Moment, events: Lineage) -> Moment:
-    history = (*now.history, *events)
-    return Moment(lineage=(*now.lineage, *events), history=history, exact=now.exact, restarted=now.restarted)
+def _longer(now: Moment, events: Lineage) -> Moment:
+    return replace(now, lineage=(*now.lineage, *events), history=(*now.history, *events))
 
 
-def _with_history(now: Moment, history: Program) -> Moment:
-    return Moment(lineage=now.lineage, history=history, exact=now.exact, restarted=now.restarted)
+def _saved(now: Moment) -> Moment:
+    return replace(now, history=(*now.history, Save()))
+
+
+def further(now: Moment, before: Moment) -> bool:
+    """Whether a run has trained on from where it, or the run it comes from, was before."""
+    length = len(before.lineage)
+    return now.lineage[:length] == before.lineage and steps_in(now.lineage[length:]) > 0
 
 
 def steps_in(lineage: Program) -> int:

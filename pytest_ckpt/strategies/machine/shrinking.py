@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pytest_ckpt.strategies.events import Event, Load, Program, Restart, Save, Train, moments, steps_in
-from pytest_ckpt.strategies.verdicts import Court
+from pytest_ckpt.strategies.machine.events import (
+    Event,
+    Load,
+    Overwrite,
+    Program,
+    Restart,
+    Save,
+    Train,
+    moments,
+    steps_in,
+)
+from pytest_ckpt.strategies.machine.finding import Finding
+from pytest_ckpt.strategies.machine.verdicts import Court
 
 __all__ = ["shorten"]
 
@@ -14,10 +25,16 @@ def shorten(court: Court, program: Program) -> Program:
     """Leave out and simplify events one after the other for as long as the program still loses something."""
     candidates = _simpler(program)
     while (candidate := next(candidates, None)) is not None:
-        if _can_happen(court, candidate) and (finding := court.judge(candidate)) is not None:
+        if _can_happen(court, candidate) and (finding := _proven(court, candidate)) is not None:
             program = candidate[: finding.position + 1]
             candidates = _simpler(program)
     return program
+
+
+def _proven(court: Court, program: Program) -> Finding | None:
+    """Judge a program in full, where it is worth the time."""
+    finding = court.judge(program)
+    return None if finding is None else court.settle(program[: finding.position + 1])
 
 
 def _simpler(program: Program) -> Iterator[Program]:
@@ -41,7 +58,7 @@ def _without(program: Program, place: int) -> Program:
 
 def _renumbered(program: Program, gone: int) -> Iterator[Event]:
     for event in program:
-        if not isinstance(event, Restart | Load) or event.checkpoint < gone:
+        if not isinstance(event, Restart | Load | Overwrite) or event.checkpoint < gone:
             yield event
         elif event.checkpoint > gone:
             yield type(event)(checkpoint=event.checkpoint - 1)
@@ -49,5 +66,5 @@ def _renumbered(program: Program, gone: int) -> Iterator[Event]:
 
 def _can_happen(court: Court, program: Program) -> bool:
     steps = [steps_in(moment.lineage) for moment in moments(program)]
-    saved_at = {count for count, event in zip(steps, program, strict=True) if event == Save()}
+    saved_at = {count for count, event in zip(steps, program, strict=True) if isinstance(event, Save | Overwrite)}
     return max(steps, default=0) <= court.plan.steps and saved_at <= set(court.plan.at)

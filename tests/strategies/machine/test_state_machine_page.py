@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from pytest_ckpt.strategies.changes import CHANGES
+from pytest_ckpt.strategies.machine.changes import CHANGES
 
-PAGE = Path(__file__).parents[2] / "docs" / "strategies" / "state_machine.md"
+PAGE = Path(__file__).parents[3] / "docs" / "strategies" / "state_machine.md"
 
 
 def test_the_code_blocks_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,19 +13,17 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from pytest_ckpt.checks import Outcomes
 from pytest_ckpt.errors import CheckpointFailure, UsageError
 from pytest_ckpt.runs import MakeRun
-from pytest_ckpt.strategies.changes import CHANGES
-from pytest_ckpt.strategies.events import Event, Program
-from pytest_ckpt.strategies.explaining import explain
-from pytest_ckpt.strategies.final import is_final
-from pytest_ckpt.strategies.finding import Finding
-from pytest_ckpt.strategies.offering import next_events
-from pytest_ckpt.strategies.shrinking import shorten
-from pytest_ckpt.strategies.verdicts import Court
+from pytest_ckpt.strategies.machine.changes import CHANGES
+from pytest_ckpt.strategies.machine.events import Event, Program
+from pytest_ckpt.strategies.machine.explaining import explain
+from pytest_ckpt.strategies.machine.final import is_final
+from pytest_ckpt.strategies.machine.finding import Finding
+from pytest_ckpt.strategies.machine.offering import next_events
+from pytest_ckpt.strategies.machine.shrinking import shorten
+from pytest_ckpt.strategies.machine.verdicts import Court
+from pytest_ckpt.strategies.profiles import QUICK
 
 __all__ = ["checkpoint_machine"]
-
-_QUICK_EXAMPLES = 60
-_QUICK_EVENTS = 12
 
 
 class CheckpointMachine(RuleBasedStateMachine):
@@ -59,12 +57,13 @@ class CheckpointMachine(RuleBasedStateMachine):
             raise self._failure(finding)
 
     def _failure(self, finding: Finding) -> CheckpointFailure:
-        program = self.program[: finding.position + 1]
         if not is_final():
             return CheckpointFailure("not the shortest program yet", Outcomes(items=()))
-        program = shorten(self.court, program)
         # Judged in full, which shrinking did not.
-        finding = self.court.settle(program) or self.court.judge(program) or finding
+        program = self.program[: finding.position + 1]
+        program = program if self.court.settle(program) is not None else self.court.proven
+        program = shorten(self.court, program)
+        finding = self.court.settle(program) or finding
         outcomes, text = explain(self.court, program[: finding.position + 1], finding)
         return CheckpointFailure(text, outcomes)
 
@@ -76,7 +75,7 @@ def checkpoint_machine(
     at: Iterable[int] | None = None,
     ignore: Iterable[str] = (),
     format: str = "",
-    changes: Iterable[str] = (),
+    changes: Iterable[str] = ("swap_averages",),
 ) -> type[RuleBasedStateMachine]:
     """Return a Hypothesis state machine that looks for the shortest program of events that loses state.
 
@@ -92,8 +91,9 @@ def checkpoint_machine(
         ignore: Globs of paths that the project chooses not to restore; they are carried over from the saved run.
         format: The format to save in; default: the run's own ``save`` and ``load``, or ``torch`` where it has none.
         changes: What the program changes between two steps, of ``halve_learning_rates``, ``freeze``, ``unfreeze``,
-            ``add_group``, ``tie_weights``, ``round_weights``, ``step_schedulers`` and ``swap_averages``. A run without
-            a ``save`` of its own is tried with the first.
+            ``add_group``, ``tie_weights``, ``round_weights``, ``step_schedulers`` and ``swap_averages``. A program that
+            never changes its learning rate need not save it, so only what leaves everything as it was is tried
+            where nothing is named.
 
     Raises:
         UsageError: If an option makes no sense.
@@ -117,15 +117,10 @@ def checkpoint_machine(
 
 
 def _quick() -> settings:
-    """Return the active settings, with fewer and shorter examples where nobody chose their number."""
+    """Return the active settings, with those of :data:`QUICK` where nobody chose other ones than Hypothesis's own."""
     chosen, usual = settings(), settings.get_profile("default")
-    return settings(
-        chosen,
-        max_examples=_QUICK_EXAMPLES if chosen.max_examples == usual.max_examples else chosen.max_examples,
-        stateful_step_count=_QUICK_EVENTS
-        if chosen.stateful_step_count == usual.stateful_step_count
-        else chosen.stateful_step_count,
-        deadline=None,
-        # It would execute dozens of further programs, to say which lines of this package ran in all that fail.
-        phases=[phase for phase in chosen.phases if phase is not Phase.explain],
-    )
+    names = ("max_examples", "stateful_step_count", "suppress_health_check", "print_blob")
+    quick = {name: getattr(QUICK, name) for name in names if getattr(chosen, name) == getattr(usual, name)}
+    # It would execute dozens of further programs, to say which lines of this package ran in all that fail.
+    phases = [phase for phase in chosen.phases if phase is not Phase.explain]
+    return settings(chosen, **quick, deadline=None, phases=phases)

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from pytest_ckpt.checks import CHECKS, Evidence, Outcome, Outcomes
 from pytest_ckpt.reporting import mismatch_lines
-from pytest_ckpt.strategies.events import Change, Evaluate, Program, Save, Train
-from pytest_ckpt.strategies.finding import Finding
-from pytest_ckpt.strategies.program_text import program_text
-from pytest_ckpt.strategies.verdicts import Court
+from pytest_ckpt.strategies.machine.events import Change, Overwrite, Program, Save, Train, saved_moments, steps_in
+from pytest_ckpt.strategies.machine.finding import Finding
+from pytest_ckpt.strategies.machine.program_text import program_text
+from pytest_ckpt.strategies.machine.verdicts import Court
 from pytest_ckpt.trips import count_of_steps
 
 __all__ = ["explain"]
@@ -32,7 +32,7 @@ def explain(court: Court, program: Program, finding: Finding) -> tuple[Outcomes,
     outcome = Outcome(
         check="checkpoint_machine",
         status="fail",
-        summary=_summary(finding),
+        summary=_summary(finding, over=any(isinstance(event, Overwrite) for event in program)),
         mismatches=finding.mismatches,
         words=_words(finding),
         causes=asked.causes if asked else tuple(mismatch.path for mismatch in finding.mismatches),
@@ -41,15 +41,19 @@ def explain(court: Court, program: Program, finding: Finding) -> tuple[Outcomes,
         format=court.plan.storage.name,
     )
     name = court.trial.definition.name
-    text = program_text(
-        court.make_run,
-        program,
-        finding,
-        storage=court.plan.storage.name,
-        threads=court.saves_in_threads,
-    )
-    events = f"The program, {len(program)} events; run it as a file beside your code:"
+    late = _written_late(program, finding) and court.subject.calls.threads
+    text = program_text(court.subject, program, finding, late=late, ignore=bool(court.plan.ignore))
+    events = f"The program, {len(program)} events; run it as a file in your project's root:"
     return Outcomes(items=(outcome,), name=name), "\n".join([*_lines(outcome), "", events, "", text, ""])
+
+
+def _saves_to_one_path(program: Program) -> tuple[int, ...]:
+    """Return the steps of the last save over a checkpoint, and of the save before it."""
+    place, number = max(
+        (place, event.checkpoint) for place, event in enumerate(program) if isinstance(event, Overwrite)
+    )
+    before, after = saved_moments(program[:place])[number], saved_moments(program[: place + 1])[number]
+    return steps_in(before.lineage), steps_in(after.lineage)
 
 
 _WRITE_COPIES = (
@@ -74,8 +78,9 @@ def _lines(outcome: Outcome) -> Iterator[str]:
         yield outcome.advice
 
 
-def _summary(finding: Finding) -> str:
-    saved = "" if finding.saved_after is None else f"saved after {count_of_steps(finding.saved_after)}"
+def _summary(finding: Finding, *, over: bool) -> str:
+    where = " over an earlier one" if over else ""
+    saved = "" if finding.saved_after is None else f"saved after {count_of_steps(finding.saved_after)}{where}"
     match finding.kind:
         case "state":
             return f"Loaded into a fresh run, a checkpoint {saved} does not give back what was saved."
@@ -108,7 +113,7 @@ def _words(finding: Finding) -> tuple[str, str]:
 
 def _asked_of_a_check(court: Court, program: Program, finding: Finding) -> Outcome | None:
     """Return what a check of the same question says, which knows more of the cause; ``None`` if it finds nothing."""
-    if any(isinstance(event, Change | Evaluate) for event in program):
+    if any(isinstance(event, Change) for event in program):
         return None
     points = (finding.saved_after,) if finding.saved_after is not None else court.plan.at
     usual: tuple[str, ...] = ("resume_is_exact", "second_resume_is_exact", "kept_weights_are_copies")
@@ -116,9 +121,12 @@ def _asked_of_a_check(court: Court, program: Program, finding: Finding) -> Outco
         usual = ("saving_changes_nothing",)
     elif program.count(Save()) > 1:
         points = court.plan.at
+    asked = _SAME_QUESTION.get(finding.kind, usual)
+    if finding.kind != "over" and any(isinstance(event, Overwrite) for event in program):
+        points, asked = _saves_to_one_path(program), ("saving_again_replaces_the_checkpoint", *asked)
     evidence = Evidence(replace(court.plan, at=points))
     with suppress(Exception):  # The finding stands without its cause.
-        for name in _SAME_QUESTION.get(finding.kind, usual):
+        for name in asked:
             outcome = CHECKS[name].run(evidence)
             if outcome.failed:
                 return outcome

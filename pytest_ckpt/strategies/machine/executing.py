@@ -4,60 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from pytest_ckpt.checks.losses import is_hard
 from pytest_ckpt.comparison import Mismatch, compare
+from pytest_ckpt.overwriting import contents
 from pytest_ckpt.runs import LiveRun, build
 from pytest_ckpt.runs.background import BackgroundSaves
 from pytest_ckpt.runs.distinct import require_distinct_runs
 from pytest_ckpt.runs.following import follow_replaced
 from pytest_ckpt.spine import load_into, without_noted
 from pytest_ckpt.state import StateTree, capture
-from pytest_ckpt.strategies.changes import made_again
-from pytest_ckpt.strategies.differences import is_trained, trait_mismatches
-from pytest_ckpt.strategies.events import (
+from pytest_ckpt.strategies.machine.changes import make_again
+from pytest_ckpt.strategies.machine.checkpoints import Checkpoint, age, replaces, save_to
+from pytest_ckpt.strategies.machine.differences import is_trained, trait_mismatches
+from pytest_ckpt.strategies.machine.events import (
     STEP,
     Change,
     Evaluate,
     Event,
     Lineage,
     Load,
-    Program,
+    Moment,
+    Overwrite,
     Restart,
     Save,
     StartOver,
     Train,
 )
-from pytest_ckpt.strategies.finding import Finding, Kind, outline
-from pytest_ckpt.strategies.histories import Histories, perform
-from pytest_ckpt.strategies.manner import Manner
+from pytest_ckpt.strategies.machine.finding import Finding, Kind, outline
+from pytest_ckpt.strategies.machine.histories import Histories, perform
+from pytest_ckpt.strategies.machine.manner import Manner
 from pytest_ckpt.trips import (
     FIRST_SEED,
     CallFailed,
     Plan,
-    SavedRun,
-    Trajectory,
     fresh_seed,
     new_path,
-    save_stage,
     stage,
 )
 
 __all__ = ["Abandoned", "Execution"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Checkpoint:
-    saved: SavedRun
-    steps: int
-    lineage: Lineage
-    exact: bool
-
-    @property
-    def tree(self) -> StateTree:
-        return self.saved.trees[self.steps]
 
 
 class Abandoned(Exception):
@@ -69,102 +57,119 @@ class Execution:
 
     def __init__(self, plan: Plan, histories: Histories, manner: Manner, directory: Path) -> None:
         self.plan, self.histories, self.manner, self.directory = plan, histories, manner, directory
-        self.position = 0
-        self.history: Program = ()
+        self.position, self.moment = -1, Moment()
         self.background = BackgroundSaves()
-        self.checkpoints: list[_Checkpoint] = []
-        self.origin: _Checkpoint | None = None
+        self.checkpoints: list[Checkpoint] = []
+        self.origin: Checkpoint | None = None
         self.trained_since = False
         self.have_loaded: list[LiveRun] = []
         self.processes = 0
-        self.lineage: Lineage = ()
-        self.exact = True
         self.changed_traits: frozenset[str] = frozenset()
         self.run = self.first = build(plan.make_run, FIRST_SEED)
 
-    def do(self, event: Event) -> Finding | None:
-        """Let one event happen and compare what can be compared after it."""
+    def do(self, event: Event, moment: Moment) -> Finding | None:
+        """Let the next event happen and compare what can be compared at the moment after it."""
+        self.position, self.moment = self.position + 1, moment
+        lineage = moment.lineage
         match event:
             case Train(steps=steps):
-                return next(filter(None, (self._train(STEP) for _ in range(steps))), None)
+                begun = range(len(lineage) - steps, len(lineage))
+                return next(filter(None, (self._train(STEP, lineage[: number + 1]) for number in begun)), None)
             case Evaluate() | Change():
-                return self._train(event)
+                return self._train(event, lineage)
             case Save():
                 return self._save()
+            case Overwrite(checkpoint=number):
+                self._overwrite(number)
             case Restart(checkpoint=number):
                 return self._restart(self.checkpoints[number])
             case Load(checkpoint=number):
                 return self._load(self.checkpoints[number])
             case StartOver():
                 self._end_process()
-                self.run, self.lineage, self.exact, self.origin = build(self.plan.make_run, FIRST_SEED), (), True, None
-                self.trained_since = False
+                self.run, self.origin, self.trained_since = build(self.plan.make_run, FIRST_SEED), None, False
         return None
 
-    def _train(self, event: Train | Evaluate | Change) -> Finding | None:
+    def _train(self, event: Train | Evaluate | Change, lineage: Lineage) -> Finding | None:
         try:
             with self.background.yielding() if self.background.busy else nullcontext():
                 record = perform(self.run, event)
             self.background.release()
         except CallFailed as failure:
             return self._raised(failure)
-        self.lineage = (*self.lineage, event)
         self.trained_since = self.trained_since or isinstance(event, Train)
-        if not self.exact:
+        if not self.moment.exact:
             return None
-        diff = compare(self.histories.record(self.lineage), record, traits=False)
-        return self._finding("prediction" if isinstance(event, Evaluate) else "step", diff)
+        diff = compare(self.histories.record(lineage), record, traits=False)
+        return self._finding("step" if isinstance(event, Train) else "prediction", diff)
 
     def _save(self) -> Finding | None:
-        steps = self.run.steps_done
-        tree = capture(self.run.components, hidden=bool(self.plan.ignore))
         path = new_path(self.directory, f"checkpoint-{len(self.checkpoints)}", self.plan.storage)
         try:
-            with stage(save_stage(steps)), self.background.watching():
-                self.plan.save(self.run, path)
+            self.checkpoints.append(self._save_to(path))
         except CallFailed as failure:
             # A program that saves what its last step left behind never saves before that.
             return self._raised(failure, mine=self.trained_since and not self.checkpoints)
-        after = {steps: capture(self.run.components, hidden=False)} if self.manner.closely else {}
-        trajectory = Trajectory(start=0, records=[], end=tree)
-        saved = SavedRun(run=self.run, trajectory=trajectory, trees={steps: tree}, paths={steps: path}, after=after)
-        self.checkpoints.append(_Checkpoint(saved=saved, steps=steps, lineage=self.lineage, exact=self.exact))
         return None
 
-    def _restart(self, checkpoint: _Checkpoint) -> Finding | None:
+    def _overwrite(self, number: int) -> None:
+        old = self.checkpoints[number]
+        self.background.wait(self.directory)
+        if not replaces(old, self.moment):
+            raise Abandoned
+        before = age(old.path.parent)
+        try:
+            self.checkpoints[number] = self._save_to(old.path)
+        except CallFailed as refusal:
+            raise Abandoned from refusal
+        self.background.wait(self.directory)
+        if contents(old.path.parent) in ({}, before):
+            raise Abandoned  # It keeps its first; or its last alone, and takes this path for an earlier one.
+
+    def _save_to(self, path: Path) -> Checkpoint:
+        return save_to(
+            path,
+            plan=self.plan,
+            run=self.run,
+            moment=self.moment,
+            background=self.background,
+            closely=self.manner.closely,
+        )
+
+    def _restart(self, checkpoint: Checkpoint) -> Finding | None:
         self._end_process()
         self.run = build(self.plan.make_run, fresh_seed(self.processes))
         require_distinct_runs(self.first, self.run)
-        changes = [event.name for event in checkpoint.lineage if isinstance(event, Change)]
+        changes = [event.name for event in checkpoint.moment.lineage if isinstance(event, Change)]
         try:
             with stage("making its changes again"):
                 if not self.manner.late:
-                    made_again(self.run, changes)
+                    make_again(changes, self.run.components)
                 loaded = self._load_into_run(checkpoint)
                 if self.manner.late:
-                    made_again(self.run, changes)
+                    make_again(changes, self.run.components)
         except CallFailed as failure:
             return self._raised(failure, mine=not changes and len(self.checkpoints) == 1)
-        self.exact, self.trained_since = checkpoint.exact, False
+        self.trained_since = False
         found = self._finding("state", self._lost(checkpoint, loaded))
-        if found is not None or changes or not self.exact:
+        if found is not None or changes or not self.moment.exact:
             return found
         traits = tuple(trait_mismatches(checkpoint.tree, capture(self.run.components, hidden=False)))
         self.changed_traits = frozenset(mismatch.path for mismatch in traits)
         return self._finding("traits", traits)
 
-    def _load(self, checkpoint: _Checkpoint) -> Finding | None:
+    def _load(self, checkpoint: Checkpoint) -> Finding | None:
         self.background.wait(self.directory)
         try:
             loaded = self._load_into_run(checkpoint)
         except CallFailed as refusal:
             raise Abandoned from refusal
-        self.exact, self.trained_since = False, False
+        self.trained_since = False
         # Before its first step a run may have nothing to save, and nothing for a load to replace.
         lost = self._lost(checkpoint, loaded) if checkpoint.steps else ()
         return self._finding("over", (m for m in lost if m.tensor))
 
-    def _load_into_run(self, checkpoint: _Checkpoint) -> StateTree:
+    def _load_into_run(self, checkpoint: Checkpoint) -> StateTree:
         self.origin = checkpoint
         saved = checkpoint.saved
         self.have_loaded.append(self.run)
@@ -174,7 +179,6 @@ class Execution:
         # What a load has put in place of a part may hold the same as that part did.
         if self.manner.closely and follow_replaced(self.run, saved.run):
             loaded = capture(self.run.components, hidden=False)
-        self.lineage = checkpoint.lineage
         return loaded
 
     def _untouched_run(self) -> LiveRun:
@@ -184,9 +188,9 @@ class Execution:
         self.plan.set_ambient(ambient)
         return run
 
-    def _lost(self, checkpoint: _Checkpoint, loaded: StateTree) -> tuple[Mismatch, ...]:
+    def _lost(self, checkpoint: Checkpoint, loaded: StateTree) -> tuple[Mismatch, ...]:
         # What a save writes may depend, too, on what a load into a run that had trained has left in it.
-        found = compare(checkpoint.tree.state, loaded.state, traits=False).mismatches if checkpoint.exact else ()
+        found = compare(checkpoint.tree.state, loaded.state, traits=False).mismatches if checkpoint.moment.exact else ()
         if not found or not self.manner.closely:
             return found
         again = compare(loaded.state, capture(self.run.components, hidden=False).state, traits=False)
@@ -197,9 +201,9 @@ class Execution:
     def compare_the_end(self) -> Finding | None:
         """Compare the components with those of the run that never stopped."""
         self.background.wait(self.directory)
-        if not self.exact or not (self.trained_since or self.origin is None):
+        if not self.moment.exact or not (self.trained_since or self.origin is None):
             return None
-        expected, actual = self.histories.end(self.lineage), capture(self.run.components, hidden=False)
+        expected, actual = self.histories.end(self.moment.lineage), capture(self.run.components, hidden=False)
         found = self._finding("end", self._differs_at_the_end(expected, actual))
         if found is not None or not self.changed_traits:
             return found
@@ -213,7 +217,8 @@ class Execution:
         if not found or not self.manner.closely:
             return found
         # A component may count the saves that the run never made that did not stop.
-        saving = self.histories.saving_end(self.history)
+        if (saving := self.histories.saving_end(self.moment.history)) is None:
+            return ()
         also = {mismatch.path for mismatch in compare(saving.state, actual.state, traits=False)}
         return tuple(mismatch for mismatch in found if mismatch.path in also)
 
@@ -229,7 +234,7 @@ class Execution:
         return self._report(kind, mismatches=found) if found else None
 
     def _raised(self, failure: CallFailed, *, mine: bool = True) -> Finding:
-        if not mine or not self.exact:
+        if not mine or not self.moment.exact:
             raise Abandoned from failure
         return self._report("raised", failure=(str(failure), *failure.where))
 
