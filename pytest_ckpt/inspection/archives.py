@@ -32,7 +32,7 @@ def read_archive(path: Path, *, start: int = 0, length: int | None = None) -> Co
     with path.open("rb") as file:
         window = _Window(file, start, path.stat().st_size - start if length is None else length)
         try:
-            with zipfile.ZipFile(window) as archive:  # type: ignore[arg-type]
+            with zipfile.ZipFile(window) as archive:
                 return _Archive(path, start, archive, window).read()
         except (zipfile.BadZipFile, NotImplementedError, EOFError, struct.error, OSError, ValueError) as error:
             raise UnreadableFile(
@@ -63,7 +63,7 @@ class _Window:
     def read(self, size: int = -1) -> bytes:
         left = max(self.length - self._position, 0)
         self._file.seek(self._start + self._position)
-        data = self._file.read(left if size is None or size < 0 else min(size, left))
+        data = self._file.read(left if size < 0 else min(size, left))
         self._position += len(data)
         return data
 

@@ -146,7 +146,7 @@ def _from_array(data: Any, dtype: Any, device: Any, requires_grad: Any) -> Tenso
 
 def _checked(tensor: TensorInfo) -> TensorInfo:
     numbers = (tensor.offset, *tensor.shape, *tensor.strides)
-    if any(not isinstance(number, int) or number < 0 for number in numbers):
+    if not all(type(number) is int and number >= 0 for number in numbers):
         raise ValueError(f"a tensor has the sizes {tensor.shape}, strides {tensor.strides} and offset {tensor.offset}")
     if len(tensor.shape) != len(tensor.strides):
         raise ValueError(f"a tensor has {len(tensor.shape)} sizes and {len(tensor.strides)} strides")

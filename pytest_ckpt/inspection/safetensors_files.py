@@ -55,7 +55,8 @@ def read_safetensors(path: Path) -> Contents:
     metadata = header.pop("__metadata__", {})
     start = _LENGTH + length
     root = {name: _entry(path, name, entry, start) for name, entry in header.items()}
-    regions = sorted((t.storages[0].data.offset, t.storages[0].data.length) for t in root.values())
+    data = [storage.data for tensor in root.values() for storage in tensor.storages]
+    regions = sorted((item.offset, item.length) for item in data if isinstance(item, Region))
     facts = {str(key): str(value) for key, value in metadata.items()} if isinstance(metadata, dict) else {}
     problems = tuple(_problems(regions, start, size))
     return Contents(path=path, format="safetensors", root=root, problems=problems, facts=facts)
