@@ -88,7 +88,7 @@ class _Archive:
             raise UnreadableFile(f"data.pkl claims {info.file_size:,} bytes.")
         with self._archive.open(info) as pickle:
             root = reader.read(pickle)
-        facts = {"pickle protocol": str(reader.protocol)}
+        facts = {"pickle protocol": reader.protocol_words}
         if f"{prefix}byteorder" in self._entries:
             facts["byte order"] = self._archive.read(f"{prefix}byteorder")[:16].decode("ascii", "replace")
         return Contents(

@@ -40,7 +40,7 @@ def read_pickle(path: Path) -> Contents:
         root = reader.read(file)
         rest = path.stat().st_size - file.tell()
     problems = (f"{rest:,} bytes follow the pickle; pickle.load does not read them.",) if rest else ()
-    facts = {"pickle protocol": str(reader.protocol)}
+    facts = {"pickle protocol": reader.protocol_words}
     return Contents(path=path, format="pickle", root=root, symbols=dict(reader.symbols), problems=problems, facts=facts)
 
 
@@ -78,7 +78,7 @@ def _read_legacy(file: IO[bytes], path: Path | None, *, depth: int) -> Contents:
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
         raise UnreadableFile("The list of storages behind the legacy pickle is damaged.")
     _find_bytes(file, path, [found[key] for key in keys if key in found], problems)
-    facts = {"pickle protocol": str(reader.protocol)}
+    facts = {"pickle protocol": reader.protocol_words}
     if isinstance(system, Mapping):
         facts["byte order"] = "little" if system.get("little_endian") else "big"
     return Contents(

@@ -30,7 +30,6 @@ class PickleReader:
 
     Attributes:
         symbols: The classes and functions named so far, and how often.
-        protocol: The highest pickle protocol met.
     """
 
     def __init__(
@@ -46,10 +45,15 @@ class PickleReader:
             persistent: Makes a stand-in of a persistent id.
         """
         self.symbols: Counter[str] = Counter()
-        self.protocol = 0
+        self._protocol = 0
         self._rebuild, self._persistent = rebuild, persistent
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
+
+    @property
+    def protocol_words(self) -> str:
+        """The highest pickle protocol met; the first two do not say which they are."""
+        return str(self._protocol or "0 or 1")
 
     def read(self, file: IO[bytes]) -> Any:
         """Read the next pickle of a file.
@@ -85,7 +89,7 @@ class PickleReader:
         elif name not in _IGNORED:
             getattr(self, f"_{name.lower()}")(argument)
         elif name == "PROTO":
-            self.protocol = max(self.protocol, argument)
+            self._protocol = max(self._protocol, argument)
 
     def _need(self, count: int) -> None:
         if len(self._stack) < count:
