@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pytest_ckpt.inspection.contents import ArrayInfo, Contents, DtypeInfo, Symbol, TensorInfo, walk
 from pytest_ckpt.inspection.values import Values, open_values
 from pytest_ckpt.inspection.words import describe
-from pytest_ckpt.state.paths import spell
+from pytest_ckpt.paths import spell
 
 __all__ = ["FileDifference", "compare_contents"]
 
@@ -93,6 +93,8 @@ def _same(one: Any, other: Any) -> bool:
         return struct.pack("<dd", one.real, one.imag) == struct.pack("<dd", other.real, other.imag)
     if isinstance(one, ArrayInfo):
         return (one.dtype, one.shape, one.data) == (other.dtype, other.shape, other.data)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(_same, one, other))
     if isinstance(one, set | frozenset):
         return sorted(map(repr, one)) == sorted(map(repr, other))
     if isinstance(one, Symbol | DtypeInfo):

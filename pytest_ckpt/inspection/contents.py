@@ -41,13 +41,16 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """A class or a function that a pickle names. It is not imported."""
+    """A class or a function that a pickle names. It is not imported.
+
+    As text a name inside another one, which may lead anywhere (``torch.nn:os.system``), stands behind a colon.
+    """
 
     module: str
     name: str
 
     def __str__(self) -> str:
-        return f"{self.module}.{self.name}"
+        return f"{self.module}{':' if '.' in self.name else '.'}{self.name}"
 
 
 @dataclass(eq=False, slots=True)
@@ -187,8 +190,8 @@ _DEPTH = 60
 def walk(root: Any) -> Iterator[tuple[tuple[object, ...], Any]]:
     """Yield the leaves of nested containers with the keys that lead to them, in the file's order.
 
-    A list that holds another one twice, and so on, makes a million places of a file of a few hundred bytes: no
-    more than that are looked at, and none that is more than 60 deep.
+    A list of many numbers is one leaf. A list that holds another one twice, and so on, makes a million places of a
+    file of a few hundred bytes: no more than that are looked at, and none that is more than 60 deep.
     """
     waiting: list[tuple[tuple[object, ...], Any, frozenset[int]]] = [((), root, frozenset())]
     visited = 0
@@ -207,11 +210,18 @@ def _children(value: Any) -> list[tuple[Any, Any]]:
     if isinstance(value, dict):
         return [(_key(key), item) for key, item in value.items()]
     if isinstance(value, list | tuple):
-        return list(enumerate(value))
+        return [] if _is_numbers(value) else list(enumerate(value))
     if isinstance(value, Call):
         parts = {"args": value.args, "state": value.state, "items": value.items}
         return [(f"<{name}>", part) for name, part in parts.items() if part]
     return []
+
+
+_MANY_NUMBERS = 16  # More are a table, such as the state of a random generator, and one leaf.
+
+
+def _is_numbers(value: list[Any] | tuple[Any, ...]) -> bool:
+    return len(value) > _MANY_NUMBERS and all(type(item) in (int, float) for item in value)
 
 
 def _key(key: Any) -> Any:

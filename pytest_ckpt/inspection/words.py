@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_ckpt.inspection.contents import ArrayInfo, Call, TensorInfo
+from pytest_ckpt.inspection.contents import ArrayInfo, Call, DtypeInfo, Symbol, TensorInfo
 from pytest_ckpt.inspection.rebuilding import ITEM_SIZES
 
 __all__ = ["count_of_bytes", "describe", "size_of"]
 
 _LONGEST = 60
+_FEW = 8
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
@@ -22,7 +23,9 @@ def describe(value: Any) -> str:
         return f"numpy {value.dtype} {value.shape}"
     if isinstance(value, Call):
         return f"object of {value.function}" if not value.args else f"{value.function}(...)"
-    text = repr(value)
+    if isinstance(value, list | tuple) and len(value) > _FEW:
+        return f"{type(value).__name__} of {len(value):,}"
+    text = str(value) if isinstance(value, Symbol | DtypeInfo) else repr(value)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 

@@ -14,6 +14,7 @@ from pytest_ckpt.checks import Outcome, Outcomes
 from pytest_ckpt.comparison import Mismatch, compare
 from pytest_ckpt.errors import CheckpointFailure, UsageError
 from pytest_ckpt.faults import SelfTest
+from pytest_ckpt.paths import matches_any
 from pytest_ckpt.plugin.quick_trips import QuickTrip, if_plainly_right, quick_resume, quick_round_trip
 from pytest_ckpt.plugin.settings import Settings
 from pytest_ckpt.plugin.verdicts import foreign_frames_only, refuse
@@ -21,7 +22,6 @@ from pytest_ckpt.reporting import mismatch_lines, report
 from pytest_ckpt.running import PlannedCheck, plan_checks, run_planned
 from pytest_ckpt.self_testing import as_outcome, failure_of, selftest
 from pytest_ckpt.state import StateTree, capture, is_stateful
-from pytest_ckpt.state.paths import matches_any
 from pytest_ckpt.warm_start import check_warm_start, warm_start_text
 
 __all__ = ["CkptFixture"]

@@ -14,12 +14,12 @@ from typing import Any
 import torch
 
 from pytest_ckpt.comparison import compare
+from pytest_ckpt.paths import spell
 from pytest_ckpt.runs.restoring import fill
 from pytest_ckpt.runs.training_run import MakeRun
 from pytest_ckpt.state.freezing import freeze, generator_state
 from pytest_ckpt.state.hidden import Slot, walk_graph
 from pytest_ckpt.state.holding import children
-from pytest_ckpt.state.paths import spell
 
 __all__ = ["SharedState"]
 

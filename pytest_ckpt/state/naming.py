@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from pytest_ckpt.state.paths import Bracketed
+from pytest_ckpt.paths import Bracketed
 
 __all__ = ["is_optimizer_like", "named_optimizer_state", "parameter_names"]
 

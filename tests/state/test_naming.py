@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
+from pytest_ckpt.paths import spell
 from pytest_ckpt.state.naming import is_optimizer_like, named_optimizer_state, parameter_names
-from pytest_ckpt.state.paths import spell
 
 
 def test_one_module_needs_no_prefix() -> None:

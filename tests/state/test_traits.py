@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from pytest_ckpt.state.paths import spell
+from pytest_ckpt.paths import spell
 from pytest_ckpt.state.traits import hidden_module_state, module_traits
 
 
