@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickletools
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from typing import IO, Any
@@ -64,16 +65,21 @@ class PickleReader:
         self._stack, self._memo = [], {}
         start = file.tell()
         try:
-            for operation, argument, _ in pickletools.genops(file):
-                if operation.name == "STOP":
-                    return self._stack.pop()
-                self._do(operation.name, argument)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # of escape sequences in damaged strings
+                return self._run(file)
         except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError, MemoryError) as error:
             words = str(error) or type(error).__name__
             raise UnreadableFile(
                 f"The pickle at byte {start} is damaged or no pickle, near byte {file.tell()}: {words}."
             ) from error
-        raise UnreadableFile(f"The pickle at byte {start} has no end.")
+
+    def _run(self, file: IO[bytes]) -> Any:
+        for operation, argument, _ in pickletools.genops(file):
+            if operation.name == "STOP":
+                break
+            self._do(operation.name, argument)
+        return self._stack.pop()
 
     def _do(self, name: str, argument: Any) -> None:
         if name in _VALUES:
