@@ -11,7 +11,11 @@ from typing import Any
 
 import torch
 
-from pytest_ckpt.golden.manifest import Conditions, Manifest
+from pytest_ckpt.golden.files import OPAQUE, files_of
+from pytest_ckpt.golden.manifest import Conditions, Manifest, with_origin
+from pytest_ckpt.golden.origins import origins
+from pytest_ckpt.golden.structure import keyed_mappings
+from pytest_ckpt.golden.words import plain_words
 from pytest_ckpt.inspection import Contents, TensorInfo, inspect_checkpoint, walk
 from pytest_ckpt.inspection.safety import risk_of
 from pytest_ckpt.inspection.values import open_values
@@ -23,8 +27,6 @@ from pytest_ckpt.state.naming import is_optimizer_like
 from pytest_ckpt.state.tensors import describe_tensor
 
 __all__ = ["conditions_here", "describe_checkpoint", "describe_run", "leaves_of_file"]
-
-_LONGEST = 40
 
 
 def conditions_here() -> Conditions:
@@ -50,8 +52,9 @@ def describe_run(run: LiveRun, path: Path, *, name: str, at: int, digests: bool 
     Raises:
         UnreadableFile: If a file cannot be looked into.
     """
-    files = dict(_files(path))
+    files = files_of(path)
     leaves = {key: text for prefix, contents in files.items() for key, text in leaves_of_file(contents, prefix)}
+    held = origins(run, path)
     symbols = {symbol for contents in files.values() for symbol in contents.symbols}
     return Manifest(
         name=name,
@@ -59,7 +62,8 @@ def describe_run(run: LiveRun, path: Path, *, name: str, at: int, digests: bool 
         made_with=_versions(),
         format=", ".join(dict.fromkeys(contents.format for contents in files.values())),
         classes=tuple(sorted(symbol for symbol in symbols if risk_of(symbol) != "plain")),
-        file=leaves,
+        file={key: with_origin(text, held.get(key, "")) for key, text in leaves.items()},
+        keyed={path: keys for prefix, contents in files.items() for path, keys in keyed_mappings(contents.root, prefix)},
         components={name: dict(_component(name, item, run)) for name, item in run.components.items()},
         digests={k: v for prefix, c in files.items() for k, v in _digests(c, prefix)} if digests else {},
     )
@@ -79,6 +83,7 @@ def describe_checkpoint(path: Path, *, name: str, digests: bool = False) -> Mani
         format=contents.format,
         classes=tuple(sorted(symbol for symbol in contents.symbols if risk_of(symbol) != "plain")),
         file=dict(leaves_of_file(contents)),
+        keyed=dict(keyed_mappings(contents.root)),
         digests=dict(_digests(contents)) if digests else {},
     )
 
@@ -86,35 +91,17 @@ def describe_checkpoint(path: Path, *, name: str, digests: bool = False) -> Mani
 def leaves_of_file(contents: Contents, prefix: str = "") -> Iterator[tuple[str, str]]:
     """Yield path and words for each leaf of a file."""
     first_at: dict[int, str] = {}
+    if contents.format == OPAQUE:
+        yield prefix.removesuffix(": "), OPAQUE
+        return
     for keys, value in walk(contents.root):
-        path = f"{prefix}{spell(keys)}"
-        words = describe(value) if isinstance(value, TensorInfo) else _plain(value)
+        path = f"{prefix}{spell(keys)}" if keys else prefix.removesuffix(": ")
+        words = describe(value) if isinstance(value, TensorInfo) else plain_words(value)
         if isinstance(value, TensorInfo):
             for storage in value.storages:
                 other = first_at.setdefault(id(storage), path)
                 words += f", shares memory with {other}" if other != path else ""
         yield path, words
-
-
-def _files(path: Path) -> Iterator[tuple[str, Contents]]:
-    """Yield the files of a checkpoint with what paths into them begin with: nothing for a checkpoint of one file."""
-    beside = sorted(path.parent.iterdir())
-    if beside == [path] and (path.is_file() or (path / ".metadata").is_file()):
-        yield "", inspect_checkpoint(path)
-        return
-    root = path if beside == [path] else path.parent
-    for file in sorted(item for item in root.rglob("*") if item.is_file()):
-        yield f"{file.relative_to(root).as_posix()}: ", inspect_checkpoint(file)
-
-
-def _plain(value: Any) -> str:
-    """Describe a value by its type, and by itself where it is a name or a count; others change with each run."""
-    kind = "None" if value is None else type(value).__name__
-    if isinstance(value, bool | int) or (isinstance(value, str) and len(value) <= _LONGEST):
-        return f"{kind} {value!r}"
-    if isinstance(value, bytes):
-        return f"bytes of {len(value):,}"
-    return kind if value is None or isinstance(value, float | str) else describe(value)
 
 
 def _digests(contents: Contents, prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -173,4 +160,4 @@ def _optimizer(state: Any) -> Iterator[tuple[str, str]]:
 
 
 def _live(value: Any) -> str:
-    return describe_tensor(value) if isinstance(value, torch.Tensor) else _plain(value)
+    return describe_tensor(value) if isinstance(value, torch.Tensor) else plain_words(value)

@@ -11,9 +11,10 @@ from typing import Any
 
 from pytest_ckpt.errors import UsageError
 
-__all__ = ["Conditions", "Golden", "Manifest", "Waiver", "read_manifest", "write_manifest"]
+__all__ = ["Conditions", "Golden", "Manifest", "Waiver", "read_manifest", "with_origin", "write_manifest"]
 
 _SCHEMA = 1
+_HOLDS = " = "
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,7 +84,10 @@ class Manifest:
         made_with: Versions: ``python``, ``torch``, ``pytest-ckpt``.
         format: How the file is written, in words.
         classes: What reading the file in full imports, beside what every state dict needs.
-        file: Path to words, for each leaf of the file: ``model.fc.weight`` to ``float32 (10, 84)``.
+        file: Path to words, for each leaf of the file: ``net.fc.weight`` to ``float32 (10, 84) = model.fc.weight``,
+            which says whose content it is among the state of the components.
+        keyed: Path of a mapping in the file to what its keys are, where they are not plain names: ``names with dots``
+            or ``numbers``. Only so do paths lead to one place.
         components: Component to class, and path to words for all that is in its state.
         digests: Path to SHA-256 of a tensor's bytes, where asked for.
         goldens: Checkpoints that are kept beside it, the oldest first.
@@ -96,22 +100,49 @@ class Manifest:
     format: str
     classes: tuple[str, ...] = ()
     file: Mapping[str, str] = field(default_factory=dict)
+    keyed: Mapping[str, str] = field(default_factory=dict)
     components: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     digests: Mapping[str, str] = field(default_factory=dict)
     goldens: tuple[Golden, ...] = ()
     waivers: tuple[Waiver, ...] = ()
 
-    def same_structure(self, other: Manifest) -> bool:
-        """Whether two manifests describe checkpoints of the same form; versions and kept files aside."""
-        mine, theirs = ((m.format, m.classes, m.file, m.components, m.digests) for m in (self, other))
-        return mine == theirs
+    @property
+    def holds(self) -> dict[str, str]:
+        """The path of the state that each tensor of the file holds, as far as it is known."""
+        split = {path: words.rpartition(_HOLDS) for path, words in self.file.items()}
+        return {path: origin for path, (_, found, origin) in split.items() if found and not _is_text(self.file[path])}
+
+    @property
+    def leaves(self) -> dict[str, str]:
+        """Path to words for each leaf of the file, without whose content it is."""
+        held = self.holds
+        return {path: words.rpartition(_HOLDS)[0] if path in held else words for path, words in self.file.items()}
+
+    @property
+    def state(self) -> dict[str, str]:
+        """Path to words for everything in the state of components that are neither a module nor an optimizer."""
+        return {
+            f"{name}{'' if path.startswith('[') else '.'}{path}": words
+            for name, part in self.components.items()
+            for path, words in part.items()
+            if path != "class"
+        }
+
+
+def with_origin(words: str, origin: str) -> str:
+    """Return the words of a leaf with whose content it is."""
+    return f"{words}{_HOLDS}{origin}" if origin else words
+
+
+def _is_text(words: str) -> bool:
+    return words.startswith(("str ", "bytes "))
 
 
 def write_manifest(manifest: Manifest, path: Path) -> None:
     """Write a manifest: sorted, one line per tensor, the same bytes for the same content."""
     document = {"manifest": _SCHEMA, **asdict(manifest)}
     document["made_with"] = dict(sorted(manifest.made_with.items()))
-    for name in ("file", "digests"):
+    for name in ("file", "keyed", "digests"):
         document[name] = dict(sorted(document[name].items()))
     document["components"] = {name: dict(sorted(part.items())) for name, part in sorted(manifest.components.items())}
     text = json.dumps(document, indent=2, ensure_ascii=False, default=str)

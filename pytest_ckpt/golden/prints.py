@@ -16,7 +16,7 @@ from pytest_ckpt.inspection.values import Values, open_values
 from pytest_ckpt.paths import spell
 from pytest_ckpt.state.tensors import is_initialized, plain_bytes_view
 
-__all__ = ["Print", "prints_of_file", "prints_of_state"]
+__all__ = ["Print", "is_dense", "prints_of_file", "prints_of_files", "prints_of_state"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,11 @@ def prints_of_file(contents: Contents, prefix: str = "") -> dict[str, Print]:
         return {f"{prefix}{spell(keys)}": found for keys, found in _of_file(contents, values)}
 
 
+def prints_of_files(files: Mapping[str, Contents]) -> dict[str, Print]:
+    """Return the fingerprint of each dense tensor of several files, each by what paths into it begin with."""
+    return {name: found for prefix, file in files.items() for name, found in prints_of_file(file, prefix).items()}
+
+
 def _of_file(contents: Contents, values: Values) -> Iterator[tuple[Any, Print]]:
     for keys, value in walk(contents.root):
         if not isinstance(value, TensorInfo) or not value.storages:
@@ -60,11 +65,12 @@ def prints_of_state(state: Mapping[str, Any]) -> dict[str, Print]:
     return {
         spell(keys): _print(str(value.dtype).removeprefix("torch."), tuple(value.shape), _bytes_of(value))
         for keys, value in walk(state)
-        if isinstance(value, torch.Tensor) and _is_dense(value)
+        if isinstance(value, torch.Tensor) and is_dense(value)
     }
 
 
-def _is_dense(tensor: torch.Tensor) -> bool:
+def is_dense(tensor: torch.Tensor) -> bool:
+    """Whether a tensor is plain numbers, one after the other."""
     strided = is_initialized(tensor) and tensor.layout is torch.strided
     return strided and not (tensor.is_quantized or tensor.is_nested or hasattr(type(tensor), "__tensor_flatten__"))
 
