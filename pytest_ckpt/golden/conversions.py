@@ -16,7 +16,9 @@ _LARGEST = 1 << 26  # bytes: searching in larger ones takes seconds
 _SMALLEST = 4  # elements: fewer are found anywhere by chance
 
 
-def find_converted(lost: Mapping[str, torch.Tensor], taken: Mapping[str, torch.Tensor]) -> Iterator[tuple[str, str, str]]:
+def find_converted(
+    lost: Mapping[str, torch.Tensor], taken: Mapping[str, torch.Tensor]
+) -> Iterator[tuple[str, str, str]]:
     """Yield what was lost but is there in another form: its path, where it is now, and what became of it.
 
     Args:
@@ -25,7 +27,7 @@ def find_converted(lost: Mapping[str, torch.Tensor], taken: Mapping[str, torch.T
     """
     dense = {name: tensor for name, tensor in taken.items() if is_dense(tensor) and 0 < tensor.nbytes <= _LARGEST}
     for path, tensor in lost.items():
-        if not is_dense(tensor) or not _SMALLEST <= tensor.numel() or tensor.nbytes > _LARGEST:
+        if not is_dense(tensor) or not tensor.numel() >= _SMALLEST or tensor.nbytes > _LARGEST:
             continue
         ordered = sorted(dense, key=lambda name: name != path)
         found = next(((name, how) for name in ordered if (how := _how(tensor, dense[name]))), None)
@@ -62,7 +64,7 @@ def _parts(old: torch.Tensor, taken: Mapping[str, torch.Tensor]) -> list[str]:
     """Return the tensors that together hold all of one."""
     raw = _raw(old)
     names = [
-        name for name, new in taken.items() if new.dtype == old.dtype and _SMALLEST <= new.numel() and _raw(new) in raw
+        name for name, new in taken.items() if new.dtype == old.dtype and new.numel() >= _SMALLEST and _raw(new) in raw
     ]
     return names if sum(taken[name].numel() for name in names) == old.numel() else []
 

@@ -63,7 +63,9 @@ def describe_run(run: LiveRun, path: Path, *, name: str, at: int, digests: bool 
         format=", ".join(dict.fromkeys(contents.format for contents in files.values())),
         classes=tuple(sorted(symbol for symbol in symbols if risk_of(symbol) != "plain")),
         file={key: with_origin(text, held.get(key, "")) for key, text in leaves.items()},
-        keyed={path: keys for prefix, contents in files.items() for path, keys in keyed_mappings(contents.root, prefix)},
+        keyed={
+            path: keys for prefix, contents in files.items() for path, keys in keyed_mappings(contents.root, prefix)
+        },
         components={name: dict(_component(name, item, run)) for name, item in run.components.items()},
         digests={k: v for prefix, c in files.items() for k, v in _digests(c, prefix)} if digests else {},
     )

@@ -156,7 +156,7 @@ def _value(words: str, made: dict[str, torch.Tensor], path: str, generator: torc
     kind, _, text = words.partition(" ")
     if kind in ("int", "bool", "str"):
         return ast.literal_eval(text) if text else ""
-    plain = {"float": 0.5, "None": None, "{}": {}, "[]": [], "()": ()}
+    plain: dict[str, Any] = {"float": 0.5, "None": None, "{}": {}, "[]": [], "()": ()}
     if words in plain:
         return copy.copy(plain[words])
     raise ValueError(f"{path} was {words}, which cannot be made up")

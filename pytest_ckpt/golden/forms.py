@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pytest_ckpt.golden.arrival import is_slot
-from pytest_ckpt.golden.changes import Change, changes_between
+from pytest_ckpt.golden.changes import KINDS, Change, changes_between
 from pytest_ckpt.golden.manifest import Manifest
 from pytest_ckpt.golden.verdict import Finding, Verdict, Weight
 
@@ -28,10 +28,9 @@ def judge_form(old: Manifest, new: Manifest, *, of: str) -> Verdict:
 
 
 def _finding(change: Change, roots: tuple[str, ...]) -> Finding:
-    kinds = {"removed": "not in the new file", "added": "not in the old file", "changed": "changed"}
     return Finding(
         path=change.state or change.path,
-        kind=kinds[change.kind],
+        kind=KINDS[change.kind],
         old=change.old,
         new=change.new,
         weight=_weight(change, roots),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from pytest_ckpt.golden.arrival import Arrival, is_slot
-from pytest_ckpt.golden.changes import Change, changes_between
+from pytest_ckpt.golden.changes import KINDS, Change, changes_between, same_looking
 from pytest_ckpt.golden.conversions import ROUNDED
 from pytest_ckpt.golden.losses import Losses
 from pytest_ckpt.golden.manifest import Manifest
@@ -16,7 +17,6 @@ from pytest_ckpt.golden.verdict import Basis, Direction, Finding, Verdict, Weigh
 __all__ = ["judge"]
 
 _NOTHING = "nothing"
-_OTHER_KINDS: dict[str, str] = {"removed": "not in the new file", "added": "not in the old file", "changed": "changed"}
 
 
 def judge(
@@ -73,11 +73,19 @@ def _own(own: Trial) -> Finding:
 
 
 def _refused(written: Manifest, reader: Manifest, arrival: Arrival, direction: Direction) -> Iterator[Finding]:
-    changes = [change for change in _ordered(written, reader, direction) if change.where != "component"]
+    found = [c for c in _ordered(written, reader, direction) if c.where != "component" and c.kind != "content"]
+    pairs = same_looking(found)
+    changes = [change for change in found if change.path not in pairs.values()]
     for change in changes:
-        yield _of_change(change, "breaking")
+        finding = _of_change(change, "breaking")
+        yield finding if change.path not in pairs else _renamed(finding, pairs[change.path])
     if not changes:
         yield Finding(path="load", kind="refused", old="loads", new=arrival.refused, weight="breaking")
+
+
+def _renamed(finding: Finding, new: str) -> Finding:
+    words = f"{finding.new}, but {new} looks the same"
+    return replace(finding, new=words, also=(*finding.also, new))
 
 
 def _ordered(written: Manifest, reader: Manifest, direction: Direction) -> tuple[Change, ...]:
@@ -87,7 +95,7 @@ def _ordered(written: Manifest, reader: Manifest, direction: Direction) -> tuple
 
 def _of_change(change: Change, weight: Weight) -> Finding:
     also = (change.path,) if change.state else ()
-    kind = _OTHER_KINDS[change.kind]
+    kind = KINDS[change.kind]
     return Finding(
         path=change.state or change.path, kind=kind, old=change.old, new=change.new, weight=weight, also=also
     )
@@ -105,9 +113,7 @@ def _raises(written: Manifest, reader: Manifest, trial: Trial) -> Finding:
     return Finding(path=path, kind="loads, but does not train", old=old, new=new, weight="breaking", also=("step",))
 
 
-def _arrived(
-    written: Manifest, reader: Manifest, arrival: Arrival, own: Arrival, losses: Losses
-) -> Iterator[Finding]:
+def _arrived(written: Manifest, reader: Manifest, arrival: Arrival, own: Arrival, losses: Losses) -> Iterator[Finding]:
     words = {state: written.leaves[path] for path, state in written.holds.items()}
     fresh = [path for path in arrival.fresh if path not in own.fresh]
     agrees = losses.agree is True and not fresh
@@ -140,9 +146,7 @@ def _lost(path: str, words: str, arrival: Arrival, agrees: bool) -> Finding:
     return Finding(path=path, kind="lost", old=words, new=_NOTHING, weight="migration" if agrees else "breaking")
 
 
-def _form(
-    written: Manifest, reader: Manifest, found: tuple[Finding, ...], direction: Direction
-) -> Iterator[Finding]:
+def _form(written: Manifest, reader: Manifest, found: tuple[Finding, ...], direction: Direction) -> Iterator[Finding]:
     """Yield what is called or written otherwise than before and arrives all the same: load translates it."""
     named = {path for finding in found for path in (finding.path, finding.new, *finding.also)}
     for change in _ordered(written, reader, direction):

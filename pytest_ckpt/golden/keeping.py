@@ -127,6 +127,4 @@ def keep(
     directory.mkdir(parents=True, exist_ok=True)
     _copy(saved if alone else saved.parent, target)
     write_manifest(today, directory / f"{release}.json")
-    return Golden(
-        name=release, file=file, sha256=digest_of(target), at=today.at, losses=losses, conditions=conditions
-    )
+    return Golden(name=release, file=file, sha256=digest_of(target), at=today.at, losses=losses, conditions=conditions)

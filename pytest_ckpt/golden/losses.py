@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pytest_ckpt.golden.manifest import Conditions, Golden
 
-__all__ = ["Losses", "TOLERANCE", "compare_losses"]
+__all__ = ["TOLERANCE", "Losses", "compare_losses"]
 
 TOLERANCE = 1e-3
 """The relative difference that another processor or another version of torch may make within a few steps."""

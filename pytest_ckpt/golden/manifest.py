@@ -141,10 +141,15 @@ def _is_text(words: str) -> bool:
 def write_manifest(manifest: Manifest, path: Path) -> None:
     """Write a manifest: sorted, one line per tensor, the same bytes for the same content."""
     document = {"manifest": _SCHEMA, **asdict(manifest)}
+    # What people edit by hand stands where they see it.
+    first = ("manifest", "name", "at", "made_with", "waivers", "goldens")
+    document = {**{name: document[name] for name in first}, **document}
     document["made_with"] = dict(sorted(manifest.made_with.items()))
     for name in ("file", "keyed", "digests"):
         document[name] = dict(sorted(document[name].items()))
     document["components"] = {name: dict(sorted(part.items())) for name, part in sorted(manifest.components.items())}
+    if not document["digests"]:
+        del document["digests"]
     text = json.dumps(document, indent=2, ensure_ascii=False, default=str)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.new")

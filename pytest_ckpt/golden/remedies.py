@@ -58,7 +58,9 @@ def _one(finding: Finding, verdict: Verdict) -> str:
     if finding.kind == "of another class":
         return "Let load look at what it is given, and take from another class's state only what has a meaning here."
     if finding.path == "losses":
-        return "Everything has arrived, and the same state now trains otherwise. If that is meant, say so with a waiver."
+        return (
+            "Everything has arrived, and the same state now trains otherwise. If that is meant, say so with a waiver."
+        )
     if verdict.raised and finding.kind == "not in the old file":
         return (
             "Let load do without what old files lack: raise _version of the module and fill it in "

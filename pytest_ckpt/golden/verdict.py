@@ -21,7 +21,9 @@ Direction = Literal["backward", "forward"]
 
 Weight = Literal["compatible", "migration", "undecided", "breaking"]
 Classification = Literal["compatible", "compatible with a migration", "undecided", "breaking"]
-Basis = Literal["a kept checkpoint", "a checkpoint made to the manifest's form", "the form alone", "both versions' code"]
+Basis = Literal[
+    "a kept checkpoint", "a checkpoint made to the manifest's form", "the form alone", "both versions' code"
+]
 
 _ORDER: tuple[Weight, ...] = ("compatible", "migration", "undecided", "breaking")
 _CALLED: dict[Weight, Classification] = {

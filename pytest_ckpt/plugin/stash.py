@@ -9,10 +9,16 @@ import pytest
 if TYPE_CHECKING:
     from pytest_ckpt.plugin import settings
 
-__all__ = ["FROM_CONFIG", "RUNS"]
+__all__ = ["DESELECTED", "FROM_CONFIG", "GOLDEN_USED", "GOLDEN_WROTE", "RUNS"]
 
 _Settings: TypeAlias = "settings.Settings"
 
 FROM_CONFIG = pytest.StashKey[_Settings]()
 RUNS = pytest.StashKey[tuple[str, ...]]()
 """The targets of ``--ckpt-run``."""
+
+DESELECTED = pytest.StashKey[int]()
+"""How many tests were deselected, in this process or in the workers of xdist."""
+
+# Properties of reports, so that xdist carries them.
+GOLDEN_USED, GOLDEN_WROTE = "ckpt_golden", "ckpt_golden_wrote"
