@@ -35,6 +35,7 @@ class Arrival:
         lost: Tensors that are nowhere.
         fresh: Tensors of the run that the checkpoint does not hold; they keep the values they were made with.
         unread: Tensors of ``lost`` under whose name the run has one now that ``load`` has made something else of.
+        overwritten: Those of ``unread`` that hold the content of another one of the checkpoint: the path, and its path.
         absent: Components that the run no longer has.
         plain: Names and counts after the load, in words, by their paths.
         untouched: Those of them that are as they were before.
@@ -50,6 +51,7 @@ class Arrival:
     lost: tuple[str, ...] = ()
     fresh: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+    overwritten: tuple[tuple[str, str], ...] = ()
     absent: tuple[str, ...] = ()
     plain: tuple[tuple[str, str], ...] = ()
     untouched: tuple[str, ...] = ()
@@ -93,6 +95,7 @@ def _arrival(
     untouched = {name for name, found in after.prints.items() if before.prints.get(name) == found}
     converted = _converted(lost, after, untouched, read) if lost else ()
     gone = [name for name in lost if name not in {old for old, _, _ in converted}]
+    by = {found: name for name, found in saved.items() if not found.plain}
     taken = {*places.values(), *(new for _, new, _ in converted)}
     return Arrival(
         kept=tuple(name for name, place in places.items() if name == place or saved[name].plain),
@@ -102,6 +105,7 @@ def _arrival(
         lost=tuple(gone),
         fresh=tuple(name for name in after.prints if name in untouched and name not in taken),
         unread=tuple(name for name in gone if name in after.prints and name not in untouched),
+        overwritten=tuple((n, by[after.prints[n]]) for n in gone if n in after.prints and after.prints[n] in by),
         absent=tuple(dict.fromkeys(c for name in gone if (c := _component(name)) not in after.components)),
         plain=tuple(after.plain.items()),
         untouched=tuple(name for name, words in after.plain.items() if before.plain.get(name) == words),

@@ -27,13 +27,14 @@ def find_converted(
     """
     dense = {name: tensor for name, tensor in taken.items() if is_dense(tensor) and 0 < tensor.nbytes <= _LARGEST}
     for path, tensor in lost.items():
-        if not is_dense(tensor) or not tensor.numel() >= _SMALLEST or tensor.nbytes > _LARGEST:
+        if not is_dense(tensor) or not tensor.numel() or tensor.nbytes > _LARGEST:
             continue
-        ordered = sorted(dense, key=lambda name: name != path)
-        found = next(((name, how) for name in ordered if (how := _how(tensor, dense[name]))), None)
+        large = tensor.numel() >= _SMALLEST
+        names = sorted(dense, key=lambda name: name != path) if large else [path] if path in dense else []
+        found = next(((name, how) for name in names if (how := _how(tensor, dense[name]))), None)
         if found is not None:
             yield path, *found
-        elif parts := _parts(tensor, dense):
+        elif parts := _parts(tensor, dense) if large else []:
             yield path, parts[0], f"cut into {len(parts)}: {', '.join(parts)}"
 
 
@@ -47,9 +48,9 @@ def _how(old: torch.Tensor, new: torch.Tensor) -> str:
     if old.numel() == new.numel():
         same = torch.equal(old.flatten().sort().values, new.flatten().sort().values) if _sorts(old) else False
         return "in another shape" if same else ""
-    if old.ndim == new.ndim and all(a <= b for a, b in zip(old.shape, new.shape, strict=True)):
-        if torch.equal(new[tuple(slice(size) for size in old.shape)], old):
-            return "with more beside it"
+    fits = old.ndim == new.ndim and all(a <= b for a, b in zip(old.shape, new.shape, strict=True))
+    if fits and torch.equal(new[tuple(slice(size) for size in old.shape)], old):
+        return "with more beside it"
     return "joined with others" if old.numel() < new.numel() and _raw(old) in _raw(new) else ""
 
 

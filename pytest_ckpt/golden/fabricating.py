@@ -7,13 +7,11 @@ so that its content can be followed into the run that loads it.
 
 from __future__ import annotations
 
-import ast
-import copy
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
@@ -24,27 +22,31 @@ from pytest_ckpt.errors import CkptError
 from pytest_ckpt.golden.class_names import classes_called
 from pytest_ckpt.golden.describing import leaves_of_file
 from pytest_ckpt.golden.files import OPAQUE, files_of
+from pytest_ckpt.golden.making_up import MakerUp
 from pytest_ckpt.golden.manifest import Manifest
+from pytest_ckpt.golden.module_versions import with_versions
 from pytest_ckpt.golden.structure import place_at, pruned
 from pytest_ckpt.golden.words import form_of
+from pytest_ckpt.inspection import walk
+from pytest_ckpt.paths import spell
 
 __all__ = ["CannotFabricate", "fabricate"]
 
-_SEED = 20_260_102
-_TENSOR = re.compile(r"(\w+) \(([\d, ]*)\)(?:, shares memory with (.+))?")
+_Tensors: TypeAlias = Mapping[str, torch.Tensor]
 
 
 class CannotFabricate(CkptError):
     """A file of the old form cannot be made from today's; the message says why, in words for a note."""
 
 
-def fabricate(path: Path, today: Manifest, old: Manifest) -> None:
+def fabricate(path: Path, today: Manifest, old: Manifest, known: _Tensors) -> None:
     """Give a checkpoint that a run of today has just saved the form of an old one.
 
     Args:
         path: What ``save`` was called with, in a directory of its own. It is written over.
         today: Its manifest.
         old: The manifest of the old form.
+        known: Tensors of its state that it does not save, such as buffers that are not persistent.
 
     Raises:
         CannotFabricate: If that cannot be done; the files are no longer of use then.
@@ -54,11 +56,10 @@ def fabricate(path: Path, today: Manifest, old: Manifest) -> None:
         opaque = all(old.leaves.get(name) == OPAQUE for name, file in document.files.items() if not file.codec)
         if not opaque:
             raise CannotFabricate(f"{unread[0]}")
-    generator = torch.Generator().manual_seed(_SEED)
     try:
         edited = document
         for name in document.readable:
-            edited = _edited(edited, name, today, old, generator)
+            edited = _edited(edited, name, today, old, known)
         with classes_called(_renamed_classes(today.classes, old.classes)):
             edited.write_over(document)
     except Exception as error:
@@ -78,9 +79,9 @@ def _renamed_classes(today: tuple[str, ...], old: tuple[str, ...]) -> dict[str, 
     return pairs
 
 
-def _edited(document: Document, name: str, today: Manifest, old: Manifest, generator: torch.Generator) -> Document:
+def _edited(document: Document, name: str, today: Manifest, old: Manifest, known: _Tensors) -> Document:
     prefix = f"{name}: " if name else ""
-    wanted, have, keyed = (_of_file(leaves, prefix) for leaves in (old.leaves, today.leaves, old.keyed))
+    wanted, have = (_of_file(manifest.leaves, prefix) for manifest in (old, today))
     if not wanted:
         return document.without(name)
     file = document.files[name]
@@ -89,11 +90,10 @@ def _edited(document: Document, name: str, today: Manifest, old: Manifest, gener
         codec = codec_for(old.format)
         if codec is None:
             raise ValueError(f"the format {old.format} cannot be written here")
-    if wanted == have and codec is file.codec:
-        # Another object, so that it is written again: classes may have another name now.
-        return replace(document, files={**document.files, name: replace(file)})
-    content = _content(file.content, wanted, have, keyed, generator)
-    return replace(document, files={**document.files, name: replace(file, content=content, codec=codec)})
+    content = file.content if wanted == have else _content(file.content, wanted, have, old, prefix, known)
+    # Another object also where nothing changed, so that it is written again: classes may have another name.
+    new = replace(file, content=with_versions(content, old, prefix), codec=codec)
+    return replace(document, files={**document.files, name: new})
 
 
 def _of_file(entries: Mapping[str, str], prefix: str) -> dict[str, str]:
@@ -103,36 +103,18 @@ def _of_file(entries: Mapping[str, str], prefix: str) -> dict[str, str]:
 
 
 def _content(
-    content: Any,
-    wanted: Mapping[str, str],
-    have: Mapping[str, str],
-    keyed: Mapping[str, str],
-    generator: torch.Generator,
+    content: Any, wanted: Mapping[str, str], have: Mapping[str, str], old: Manifest, prefix: str, known: _Tensors
 ) -> Any:
     same = {path for path, words in wanted.items() if form_of(have.get(path, "")) == form_of(words)}
     root = pruned(content, same)
     if root is None:
         root = refilled(content, {}) if isinstance(content, Mapping) else {}
     root = _loose(root)
-    made: dict[str, torch.Tensor] = {}
+    there = {spell(keys): value for keys, value in walk(root) if isinstance(value, torch.Tensor)}
+    maker = MakerUp(wanted, _of_file(old.holds, prefix), known, there)
     for path in sorted(wanted.keys() - same, key=_in_order):
-        value = _numbers(path, wanted) or _value(wanted[path], made, path, generator)
-        place_at(root, path, value, keyed)
+        place_at(root, path, maker.value(path), _of_file(old.keyed, prefix))
     return root
-
-
-def _numbers(path: str, wanted: Mapping[str, str]) -> list[int]:
-    """Return the numbers of an optimizer group's parameters, where they are so many that they are one leaf."""
-    group = re.fullmatch(r"(.*)\[(\d+)\]\.params", path)
-    if group is None or not wanted[path].startswith("list of "):
-        return []
-    before = [f"{group[1]}[{number}].params" for number in range(int(group[2]))]
-    start = sum(_length(wanted.get(name, "")) or sum(p.startswith(f"{name}[") for p in wanted) for name in before)
-    return list(range(start, start + _length(wanted[path])))
-
-
-def _length(words: str) -> int:
-    return int(words.removeprefix("list of ").replace(",", "")) if words.startswith("list of ") else 0
 
 
 def _loose(value: Any) -> Any:
@@ -145,31 +127,6 @@ def _loose(value: Any) -> Any:
 def _in_order(path: str) -> list[Any]:
     """Order paths so that a list grows from its first item on."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"[\[\]]", path)]
-
-
-def _value(words: str, made: dict[str, torch.Tensor], path: str, generator: torch.Generator) -> Any:
-    if found := _TENSOR.fullmatch(words):
-        dtype, shape, other = found.groups()
-        sizes = tuple(int(size) for size in re.findall(r"\d+", shape))
-        made[path] = made[other] if other in made else _tensor(getattr(torch, dtype), sizes, generator)
-        return made[path]
-    kind, _, text = words.partition(" ")
-    if kind in ("int", "bool", "str"):
-        return ast.literal_eval(text) if text else ""
-    plain: dict[str, Any] = {"float": 0.5, "None": None, "{}": {}, "[]": [], "()": ()}
-    if words in plain:
-        return copy.copy(plain[words])
-    raise ValueError(f"{path} was {words}, which cannot be made up")
-
-
-def _tensor(dtype: torch.dtype, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
-    if dtype == torch.uint8 and shape == tuple(torch.get_rng_state().shape):
-        return torch.Generator().manual_seed(_SEED).get_state()
-    if dtype.is_floating_point or dtype.is_complex:
-        # Positive: the mean of squares that an optimizer keeps must be. A single one counts steps, as a rule.
-        made = torch.rand(shape, generator=generator) * 0.1 + 0.01 if shape else torch.ones(())
-        return made.to(dtype)
-    return torch.randint(0, 2, shape, generator=generator).to(dtype) if shape else torch.ones((), dtype=dtype)
 
 
 def _require_form(path: Path, old: Manifest) -> None:

@@ -126,7 +126,7 @@ class _Bench:
     def fabricated(self, old: Manifest) -> Verdict:
         """Judge a checkpoint that is made to an old manifest's form."""
         path = self._copy("fabricated")
-        fabricate(path, self.today, old)
+        fabricate(path, self.today, old, self.written.unsaved)
         trial = attempt(self.plan, path, old.holds, self.today.at)
         basis: Basis = "a checkpoint made to the manifest's form"
         return judge(old, self.today, trial, self.own, direction="backward", of=MANIFEST, basis=basis)

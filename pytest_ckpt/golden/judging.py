@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -51,10 +52,13 @@ def judge(
         findings = tuple(_refused(written, reader, arrival, direction))
         return _verdict(direction, of, basis, findings, raised=arrival.refused, where=arrival.where)
     if trial.failure:
-        findings = (_raises(written, reader, trial), *_arrived(written, reader, arrival, own.arrival, losses))
+        findings = (
+            _raises(written, reader, trial),
+            *_arrived(written, reader, arrival, own.arrival, losses, direction),
+        )
         return _verdict(direction, of, basis, findings, raised=trial.failure, where=trial.where)
-    findings = tuple(_arrived(written, reader, arrival, own.arrival, losses))
-    findings += tuple(_form(written, reader, findings, direction))
+    findings = tuple(_arrived(written, reader, arrival, own.arrival, losses, direction))
+    findings += (*_form(written, reader, findings, direction), *_other_classes(written, reader))
     fresh = any(finding.kind == "fresh" for finding in findings)
     if losses.agree is False and not fresh and not any(f.weight == "breaking" for f in findings):
         findings += (_other_losses(losses),)
@@ -113,13 +117,17 @@ def _raises(written: Manifest, reader: Manifest, trial: Trial) -> Finding:
     return Finding(path=path, kind="loads, but does not train", old=old, new=new, weight="breaking", also=("step",))
 
 
-def _arrived(written: Manifest, reader: Manifest, arrival: Arrival, own: Arrival, losses: Losses) -> Iterator[Finding]:
+def _arrived(
+    written: Manifest, reader: Manifest, arrival: Arrival, own: Arrival, losses: Losses, direction: Direction
+) -> Iterator[Finding]:
     words = {state: written.leaves[path] for path, state in written.holds.items()}
     fresh = [path for path in arrival.fresh if path not in own.fresh]
     agrees = losses.agree is True and not fresh
     usual = {*own.lost, *(old for old, _ in own.crossed)}
+    # What old code never had is nothing that it loses.
+    new_to_it = arrival.absent if direction == "forward" else ()
     for path in arrival.lost:
-        if path not in usual:
+        if path not in usual and not path.startswith(tuple(f"{name}{mark}" for name in new_to_it for mark in ".[")):
             yield _lost(path, words.get(path, "?"), arrival, agrees)
     for old, new in arrival.crossed:
         if old not in usual:
@@ -137,6 +145,8 @@ def _arrived(written: Manifest, reader: Manifest, arrival: Arrival, own: Arrival
 
 
 def _lost(path: str, words: str, arrival: Arrival, agrees: bool) -> Finding:
+    if (other := dict(arrival.overwritten).get(path)) is not None:
+        return Finding(path=path, kind="lost", old=words, new=f"the content of {other}", weight="breaking")
     if path in arrival.unread:
         weight: Weight = "migration" if agrees else "undecided"
         return Finding(path=path, kind="made into something else", old=words, new="other values", weight=weight)
@@ -150,11 +160,30 @@ def _form(written: Manifest, reader: Manifest, found: tuple[Finding, ...], direc
     """Yield what is called or written otherwise than before and arrives all the same: load translates it."""
     named = {path for finding in found for path in (finding.path, finding.new, *finding.also)}
     for change in _ordered(written, reader, direction):
-        if change.where == "component" or named & {change.path, change.state}:
-            continue
-        asked_for = change.kind == "changed" or (change.kind == "removed") == (direction == "backward")
-        same_loader = change.path == "format" and all("torch.save" in side for side in (change.old, change.new))
-        yield _of_change(change, "migration" if asked_for and not same_loader else "compatible")
+        if change.where != "component" and not named & {change.path, change.state}:
+            yield _of_change(change, "migration" if _translated(change, reader) else "compatible")
+
+
+def _other_classes(written: Manifest, reader: Manifest) -> Iterator[Finding]:
+    """Yield components of another class that take the state of the old one; a module's class is not in its state."""
+    for name, old in written.components.items():
+        was, now = old.get("class", ""), reader.components.get(name, {}).get("class", "")
+        another = was.rpartition(".")[2] != now.rpartition(".")[2]
+        if now and another and not any(", parameter" in words for words in old.values()):
+            yield Finding(path=name, kind="of another class", old=was, new=now, weight="migration")
+
+
+def _translated(change: Change, reader: Manifest) -> bool:
+    """Whether a change of the file cannot have gone well by itself."""
+    if change.where == "whole":
+        return change.path != "format" or not all("torch.save" in side for side in (change.old, change.new))
+    if change.kind in ("changed", "content"):
+        # Memory that is shared no longer, or now, is no matter of loading.
+        return len({words.partition(", shares memory")[0] for words in (change.old, change.new)}) > 1
+    # torch refuses an optimizer with more groups or fewer, and whatever is looked for under another name.
+    in_group = re.search(r"param_groups\[\d+\]\.params$|param_groups\[\d+\]\.params\[\d+\]$", change.path)
+    named_otherwise = change.path not in reader.holds and change.state in reader.holds.values()
+    return in_group is not None or (bool(change.state) and named_otherwise)
 
 
 def _other_losses(losses: Losses) -> Finding:

@@ -16,7 +16,7 @@ from pytest_ckpt.runs import LiveRun
 from pytest_ckpt.state import capture
 from pytest_ckpt.state.naming import is_optimizer_like
 
-__all__ = ["Picture", "picture_of"]
+__all__ = ["Picture", "picture_of", "unsaved_buffers"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,6 +45,12 @@ def picture_of(run: LiveRun) -> Picture:
         components=frozenset(components),
         tensors=lambda: {**_buffers(run.components), **_flat(capture(run.components, hidden=False).state)},
     )
+
+
+def unsaved_buffers(run: LiveRun) -> dict[str, torch.Tensor]:
+    """Return copies of the buffers that no state dict holds."""
+    saved = _flat(capture(run.components, hidden=False).state)
+    return {path: buffer.clone() for path, buffer in _buffers(run.components).items() if path not in saved}
 
 
 def _flat(state: Mapping[str, Any]) -> dict[str, torch.Tensor]:

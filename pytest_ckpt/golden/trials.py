@@ -12,6 +12,7 @@ import torch
 from pytest_ckpt.golden.arrival import Arrival, watch_load
 from pytest_ckpt.golden.describing import describe_run
 from pytest_ckpt.golden.manifest import Manifest
+from pytest_ckpt.golden.pictures import unsaved_buffers
 from pytest_ckpt.runs import build
 from pytest_ckpt.spine import save_and_wait
 from pytest_ckpt.state import seed_everything
@@ -28,10 +29,17 @@ _MOST = 64  # numbers of one step
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Written:
-    """A checkpoint that a run has just saved."""
+    """A checkpoint that a run has just saved.
+
+    Attributes:
+        path: What ``save`` was called with.
+        manifest: What it is made of.
+        unsaved: Buffers of the run that are not in its state, by their paths.
+    """
 
     path: Path
     manifest: Manifest
+    unsaved: Mapping[str, torch.Tensor]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,7 +79,7 @@ def write(plan: Plan, directory: Path, *, name: str, folder: str = "today") -> W
     path = new_path(directory, folder, plan.storage)
     with stage(save_stage(at)):
         save_and_wait(plan, run, path)
-    return Written(path=path, manifest=describe_run(run, path, name=name, at=at))
+    return Written(path=path, manifest=describe_run(run, path, name=name, at=at), unsaved=unsaved_buffers(run))
 
 
 def attempt(plan: Plan, path: Path, holds: Mapping[str, str], at: int) -> Trial:

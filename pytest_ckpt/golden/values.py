@@ -38,7 +38,10 @@ def lost_values(written: Manifest, reader: Manifest, arrival: Arrival, own: Arri
             yield Finding(path=path, kind="of another class", old=words, new=told, weight="breaking")
         elif path not in now and form_of(words) != words:
             beside = [other for other in anew if _component(other) == _component(path)]
-            if beside:
+            taken = [p for p in now if p not in old and p not in untouched and _component(p) == _component(path)]
+            if not beside and taken:
+                yield Finding(path=path, kind="under another name", old=words, new=taken[0], weight="migration")
+            elif beside:
                 told = f"nothing; {beside[0]} starts anew at {now[beside[0]]}"
                 yield Finding(path=path, kind="lost", old=words, new=told, weight="breaking", also=tuple(beside))
 

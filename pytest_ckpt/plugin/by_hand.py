@@ -1,4 +1,4 @@
-"""Round trips and resumes of a test of one's own: by one quick trip, or by the checks where that is not plainly right."""
+"""Round trips and resumes of a test of one's own: one quick trip, or the checks where that is not plainly right."""
 
 from __future__ import annotations
 
