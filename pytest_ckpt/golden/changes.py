@@ -95,11 +95,16 @@ def _differences(
     for path, words in old.items():
         if path not in new:
             yield "removed", path, words, _NOTHING
-        elif form_of(words) != form_of(new[path]):
+        elif _form(path, words) != _form(path, new[path]):
             yield "changed", path, words, new[path]
     for path, words in new.items():
         if path not in old:
             yield "added", path, _NOTHING, words
+
+
+def _form(path: str, words: str) -> str:
+    # Where the class of a component is defined is no matter of its checkpoint; what is pickled by name is in classes.
+    return words.rpartition(".")[2] if path == "class" else form_of(words)
 
 
 def same_looking(changes: Sequence[Change]) -> dict[str, str]:
