@@ -17,8 +17,8 @@ __all__ = ["add_parser"]
 
 _DESCRIPTION = """\
 Manifests and kept checkpoints of ckpt.golden(), wherever they are below a directory. Nothing that stands in a
-checkpoint is run, and nothing at a URL is fetched. The exit status is 0 if all is well, 1 if something is not, and 2 if a
-manifest cannot be read."""
+checkpoint is run, and nothing at a URL is fetched. The exit status is 0 if all is well, 1 if something is not, and 2 if
+a manifest cannot be read."""
 _ACTIONS = {
     "list": "list manifests, kept checkpoints and waivers",
     "verify": "look whether each kept checkpoint is there, whole and the one that was kept, and no waiver has expired",

@@ -94,7 +94,7 @@ def leaves_of_file(contents: Contents, prefix: str = "") -> Iterator[tuple[str, 
     """Yield path and words for each leaf of a file."""
     first_at: dict[int, str] = {}
     if contents.format == OPAQUE:
-        yield prefix.removesuffix(": "), OPAQUE
+        yield prefix.removesuffix(": ") or "the file", OPAQUE
         return
     for keys, value in walk(contents.root):
         path = f"{prefix}{spell(keys)}" if keys else prefix.removesuffix(": ")

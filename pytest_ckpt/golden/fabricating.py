@@ -52,10 +52,10 @@ def fabricate(path: Path, today: Manifest, old: Manifest, known: _Tensors) -> No
         CannotFabricate: If that cannot be done; the files are no longer of use then.
     """
     document = read_saved(path)
-    if unread := [f"{name or path.name}: {file.reason}" for name, file in document.files.items() if not file.codec]:
-        opaque = all(old.leaves.get(name) == OPAQUE for name, file in document.files.items() if not file.codec)
-        if not opaque:
-            raise CannotFabricate(f"{unread[0]}")
+    unread = {name: file.reason for name, file in document.files.items() if file.codec is None}
+    for name, reason in unread.items():
+        if not name or old.leaves.get(name) != OPAQUE:  # A log beside the checkpoint may stay as it is.
+            raise CannotFabricate(": ".join(filter(None, (name, reason))))
     try:
         edited = document
         for name in document.readable:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from pytest_ckpt.inspection import Contents, UnreadableFile, inspect_checkpoint
 __all__ = ["OPAQUE", "digest_of", "files_of"]
 
 OPAQUE = "another format"
-"""How the format of a side file is called that is not looked into, such as a log or a YAML file."""
+"""How the format of a file is called that is not looked into, such as a log or a YAML file beside the checkpoint."""
 
 _CHUNK = 1 << 20
+_CHANCE = re.compile(r"\d{6,}|[0-9a-f]{16,}")  # a time or a digest in the name of a file
 
 
 def files_of(path: Path) -> dict[str, Contents]:
@@ -25,18 +27,22 @@ def files_of(path: Path) -> dict[str, Contents]:
             prefix of the only file is empty; those of several files are their names with a colon.
 
     Raises:
-        UnreadableFile: If the only file cannot be looked into, or there is none.
+        UnreadableFile: If there is no file.
     """
     beside = sorted(path.parent.iterdir())
     if beside == [path] and (path.is_file() or (path / ".metadata").is_file()):
-        return {"": inspect_checkpoint(path)}
+        return {"": _look_into(path)}
     root = path if beside == [path] else path.parent
     found = sorted(_entries(root))
     if not found:
         raise UnreadableFile(f"save({path.name!r}) has written no file into the directory of that path.")
     if len(found) == 1:
-        return {"": inspect_checkpoint(found[0])}
-    return {f"{item.relative_to(root).as_posix()}: ": _look_into(item) for item in found}
+        return {"": _look_into(found[0])}
+    names = [item.relative_to(root).as_posix() for item in found]
+    steady = [_CHANCE.sub("*", name) for name in names]
+    if len(set(steady)) == len(names):
+        names = steady
+    return {f"{name}: ": _look_into(item) for name, item in zip(names, found, strict=True)}
 
 
 def _entries(directory: Path) -> Iterator[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -86,12 +87,23 @@ def guard(make_run: MakeRun, request: Request) -> Guarded:
     if request.mode not in MODES:
         raise UsageError(f"mode={request.mode!r}; there are {', '.join(MODES)}.")
     require_factory(make_run)
-    with workspace() as directory:
-        bench = _Bench(_plan(make_run, request), directory, request)
+    with workspace() as directory, _nothing_moved_on(make_run) as make:
+        bench = _Bench(_plan(make, request), directory, request)
         path = request.directory / MANIFEST
         if not path.exists():
             return _first(bench, path)
         return _judged(bench, read_manifest(path), path)
+
+
+@contextmanager
+def _nothing_moved_on(make_run: MakeRun) -> Iterator[MakeRun]:
+    """Give a factory of runs as a new process makes them; afterwards globals are as before."""
+    shared = SharedState(make_run)
+    before = shared.read()
+    try:
+        yield shared.fresh
+    finally:
+        shared.write(before)
 
 
 def _plan(make_run: MakeRun, request: Request) -> Plan:
@@ -101,7 +113,7 @@ def _plan(make_run: MakeRun, request: Request) -> Plan:
     at = request.at if first.definition.step is not None else 0
     if at < 0:
         raise UsageError(f"at={at}; it is the number of training steps before saving, at least 0.")
-    return Plan(make_run=SharedState(make_run).fresh, steps=at + AHEAD, at=(at,), storage=storage)
+    return Plan(make_run=make_run, steps=at + AHEAD, at=(at,), storage=storage)
 
 
 class _Bench:
@@ -120,7 +132,7 @@ class _Bench:
 
     def _copy(self, name: str) -> Path:
         folder = self._directory / name
-        shutil.copytree(self.written.path.parent, folder)
+        shutil.copytree(self.written.path.parent, folder, symlinks=True)
         return folder / self.written.path.name
 
     def fabricated(self, old: Manifest) -> Verdict:

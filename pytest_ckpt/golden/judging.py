@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from pytest_ckpt.golden.arrival import Arrival, is_slot
-from pytest_ckpt.golden.changes import KINDS, Change, changes_between, same_looking
+from pytest_ckpt.golden.arrival import Arrival, is_slot, slot_of
+from pytest_ckpt.golden.changes import KINDS, Change, changes_between, renamed_layers, same_looking
 from pytest_ckpt.golden.conversions import ROUNDED
 from pytest_ckpt.golden.losses import Losses
 from pytest_ckpt.golden.manifest import Manifest
@@ -45,25 +45,26 @@ def judge(
     """
     losses = losses or Losses(agree=None)
     arrival = trial.arrival
+    renamed = tuple(renamed_layers(changes_between(written, reader)).items())
     if own.arrival.refused or own.failure:
         findings: tuple[Finding, ...] = (_own(own),)
         return Verdict(direction=direction, of=of, basis=basis, findings=findings, where=own.where or own.arrival.where)
     if arrival.refused:
         findings = tuple(_refused(written, reader, arrival, direction))
-        return _verdict(direction, of, basis, findings, raised=arrival.refused, where=arrival.where)
+        return _verdict(direction, of, basis, findings, renamed=renamed, raised=arrival.refused, where=arrival.where)
     if trial.failure:
         findings = (
             _raises(written, reader, trial),
             *_arrived(written, reader, arrival, own.arrival, losses, direction),
         )
-        return _verdict(direction, of, basis, findings, raised=trial.failure, where=trial.where)
+        return _verdict(direction, of, basis, findings, renamed=renamed, raised=trial.failure, where=trial.where)
     findings = tuple(_arrived(written, reader, arrival, own.arrival, losses, direction))
     findings += (*_form(written, reader, findings, direction), *_other_classes(written, reader))
     fresh = any(finding.kind == "fresh" for finding in findings)
     if losses.agree is False and not fresh and not any(f.weight == "breaking" for f in findings):
         findings += (_other_losses(losses),)
     notes = tuple(_notes(losses, fresh))
-    return _verdict(direction, of, basis, findings, notes=notes)
+    return _verdict(direction, of, basis, findings, renamed=renamed, notes=notes)
 
 
 def _verdict(direction: Direction, of: str, basis: Basis, findings: tuple[Finding, ...], **others: object) -> Verdict:
@@ -129,8 +130,9 @@ def _arrived(
     for path in arrival.lost:
         if path not in usual and not path.startswith(tuple(f"{name}{mark}" for name in new_to_it for mark in ".[")):
             yield _lost(path, words.get(path, "?"), arrival, agrees)
+    gone = {name for path in arrival.lost for name in (path, path.partition(".")[2])}
     for old, new in arrival.crossed:
-        if old not in usual:
+        if old not in usual and slot_of(old) not in gone:  # Nobody knows where the state of a lost parameter belongs.
             yield Finding(path=old, kind="at another parameter", old=old, new=new, weight="breaking")
     for old, new, how in arrival.converted:
         weight: Weight = "breaking" if how == ROUNDED else "migration"

@@ -75,7 +75,7 @@ def fetch(directory: Path, golden: Golden, saved_as: str, into: Path) -> Iterato
 
 def _copy(source: Path, target: Path) -> None:
     if source.is_dir():
-        shutil.copytree(source, target, dirs_exist_ok=True)
+        shutil.copytree(source, target, dirs_exist_ok=True, symlinks=True)
     elif source.is_file():
         shutil.copyfile(source, target)
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from pytest_ckpt.golden.verdict import Finding, Verdict
 
@@ -19,13 +19,12 @@ _HOOK = """\
 _STRICT = "strict=False is no remedy: it leaves these tensors at the values they were made with, in silence."
 
 
-def remedies(verdict: Verdict, renamed: Mapping[str, str], model: str) -> Iterator[str]:
+def remedies(verdict: Verdict, model: str) -> Iterator[str]:
     """Yield lines that say what to do about what breaks.
 
     Args:
         verdict: The verdict.
-        renamed: Names of layers that seem to have become others.
-        model: The component to which they belong.
+        model: The component whose layers seem to have other names.
     """
     found = verdict.breaking
     if not found:
@@ -37,9 +36,9 @@ def remedies(verdict: Verdict, renamed: Mapping[str, str], model: str) -> Iterat
         yield "Old code reads only what it knows: write both the old and the new entries for a release or two."
         return
     kinds = {finding.kind for finding in found}
-    if renamed and kinds & {"lost", "not in the new file"}:
+    if verdict.renamed and kinds & {"lost", "not in the new file"}:
         yield "Names seem to have changed. Let the model translate them before it reads a state dict:"
-        yield from _HOOK.format(names=dict(renamed), model=model).splitlines()
+        yield from _HOOK.format(names=dict(verdict.renamed), model=model).splitlines()
         yield _STRICT
     else:
         yield from dict.fromkeys(_one(finding, verdict) for finding in found)

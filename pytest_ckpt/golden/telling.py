@@ -9,7 +9,7 @@ from typing import Literal
 
 from pytest_ckpt.checks import Outcome
 from pytest_ckpt.golden.arrival import is_slot
-from pytest_ckpt.golden.changes import Change, renamed_layers
+from pytest_ckpt.golden.changes import Change
 from pytest_ckpt.golden.manifest import Manifest, Waiver
 from pytest_ckpt.golden.remedies import remedies
 from pytest_ckpt.golden.verdict import Finding, Verdict, semver
@@ -101,7 +101,7 @@ def failure(
     if not broken:
         return _behind(verdicts, changes, told, command, name)
     first = broken[0]
-    own = any(finding.kind == "own checkpoint" for finding in first.breaking)
+    own = _is_own(first)
     details = [*_verdict_lines(first)]
     for other in broken[1:]:
         details.append(f"{_sentence(other)}: {', '.join(f.path for f in other.breaking[:_SHOWN])}.")
@@ -112,7 +112,7 @@ def failure(
             f"a {semver(verdicts)} release by semantic versioning."
         )
     model = next((finding.path.partition(".")[0] for finding in first.breaking if "." in finding.path), "model")
-    details += remedies(first, renamed_layers(changes), model)
+    details += remedies(first, model)
     return Outcome(
         check=CHECK,
         status="fail",
@@ -124,8 +124,12 @@ def failure(
     )
 
 
+def _is_own(verdict: Verdict) -> bool:
+    return any(finding.kind == "own checkpoint" for finding in verdict.breaking)
+
+
 def _sentence(verdict: Verdict) -> str:
-    if any(finding.kind == "own checkpoint" for finding in verdict.breaking):
+    if _is_own(verdict):
         return "Today's code does not take the checkpoint that it has just saved itself"
     of = "the form in manifest.json" if verdict.of.endswith(".json") else verdict.of
     return f"{_WHO[verdict.direction].format(of=of)}, judged by {verdict.basis}"
@@ -144,7 +148,7 @@ def _verdict_lines(verdict: Verdict) -> Iterator[str]:
     if verdict.raised:
         yield verdict.raised
         yield from verdict.where
-    if verdict.direction == "backward":
+    if verdict.direction == "backward" and not _is_own(verdict):
         yield _WHEN["step" if "step" in verdict.raised[:5] else "refused" if verdict.raised else "silent"]
 
 

@@ -69,6 +69,7 @@ class Verdict:
         raised: What ``load`` or a training step after it raised.
         where: The last lines of its traceback.
         notes: What is worth knowing and no finding.
+        renamed: Layers that seem to have another name now: old and new, for the advice.
     """
 
     direction: Direction
@@ -78,6 +79,7 @@ class Verdict:
     raised: str = ""
     where: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    renamed: tuple[tuple[str, str], ...] = ()
 
     @property
     def breaking(self) -> tuple[Finding, ...]:

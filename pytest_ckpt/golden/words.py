@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from pytest_ckpt.inspection.contents import ArrayInfo, Call, DtypeInfo, Symbol, TensorInfo
 from pytest_ckpt.inspection.words import describe
 
 __all__ = ["form_of", "plain_words"]
 
 _LONGEST = 40
+_DESCRIBED = (TensorInfo, ArrayInfo, Call, DtypeInfo, Symbol, dict, list, tuple, set, frozenset)
 _VALUE = re.compile(r"(int|bool|str) .+", re.DOTALL)
 
 
@@ -20,7 +22,8 @@ def plain_words(value: Any) -> str:
         return f"{kind} {value!r}"
     if isinstance(value, bytes):
         return f"bytes of {len(value):,}"
-    return kind if value is None or isinstance(value, float | str) else describe(value)
+    # The repr of anything else may hold its address in memory.
+    return describe(value) if isinstance(value, _DESCRIBED) else kind
 
 
 def form_of(words: str) -> str:

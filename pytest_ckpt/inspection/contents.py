@@ -208,7 +208,7 @@ def walk(root: Any) -> Iterator[tuple[tuple[object, ...], Any]]:
 
 def _children(value: Any) -> list[tuple[Any, Any]]:
     if isinstance(value, dict):
-        return [(_key(key), item) for key, item in value.items()]
+        return [(_key(key, number), item) for number, (key, item) in enumerate(value.items())]
     if isinstance(value, list | tuple):
         return [] if _is_numbers(value) else list(enumerate(value))
     if isinstance(value, Call):
@@ -224,7 +224,9 @@ def _is_numbers(value: list[Any] | tuple[Any, ...]) -> bool:
     return len(value) > _MANY_NUMBERS and all(type(item) in (int, float) for item in value)
 
 
-def _key(key: Any) -> Any:
+def _key(key: Any, number: int) -> Any:
+    if isinstance(key, TensorInfo | Call):  # as in the state of an optimizer, pickled as a whole
+        return f"<key {number}>"
     return key if isinstance(key, str | int) else str(key)
 
 

@@ -86,7 +86,11 @@ class Values:
         last = tensor.offset + sum((n - 1) * step for n, step in zip(tensor.shape, tensor.strides, strict=True))
         length = len(data) if isinstance(data, bytes) else data.length
         _require((last + 1) * size, length, storage)
-        raw = data if isinstance(data, bytes) else b"".join(self._mapped(data.path, data.offset, (last + 1) * size))
+        raw = (
+            data
+            if isinstance(data, bytes)
+            else b"".join(map(bytes, self._mapped(data.path, data.offset, (last + 1) * size)))
+        )
         return _in_order(raw, tensor, size)
 
 

@@ -8,13 +8,11 @@ Both versions of the code are at hand here, so every verdict stands on what real
 from __future__ import annotations
 
 import pickle
-import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -32,7 +30,6 @@ from versions import (
     Tied,
     Unversioned,
     Versioned,
-    adamw,
     judged,
     pack,
     program,
@@ -125,7 +122,7 @@ class Deeper(Net):
         self.middle = Linear(6, 6)
         torch.nn.init.eye_(self.middle.weight)
         if fills:
-            self.register_load_state_dict_pre_hook(self.fill)
+            self.register_load_state_dict_pre_hook(self.fill)  # type: ignore[no-untyped-call]
 
     def fill(self, module: Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
         for name, tensor in self.middle.named_parameters():
@@ -324,10 +321,6 @@ def read_either(path: Path) -> Any:
     return torch.load(path) if path.read_bytes()[:2] == b"PK" else read_pickle(path)
 
 
-def fused(model: Module) -> Module:
-    return model
-
-
 class Separate(Module):
     def __init__(self) -> None:
         super().__init__()
@@ -372,12 +365,8 @@ def keep_statistics(module: Module, state: dict[str, Any], prefix: str, *_: Any)
 
 def forgiving_normed() -> Module:
     model = Normed()
-    model.register_load_state_dict_pre_hook(keep_statistics)
+    model.register_load_state_dict_pre_hook(keep_statistics)  # type: ignore[no-untyped-call]
     return model
-
-
-def swap_weights(state: dict[str, Any], prefix: str) -> None:
-    state[f"{prefix}first.weight"] = state[f"{prefix}last.weight"]
 
 
 OLD = program()
@@ -427,9 +416,7 @@ CHANGES = [
         old=program(unscaled),
         new=program(scaled),
         backward=NO,
-        migrated=program(
-            translating(scaled, lambda s, p: s.setdefault(f"{p}table", torch.linspace(0.5, 1.5, 6)))  # type: ignore[arg-type, return-value]
-        ),
+        migrated=program(translating(scaled, lambda s, p: s.setdefault(f"{p}table", torch.linspace(0.5, 1.5, 6)))),
         with_migration=YES,
         forward=NO,
     ),
@@ -646,9 +633,6 @@ def test_change_is_classified(writer: Make, reader: Make, direction: Any, expect
         verdict = judged(writer, reader, directory, direction)
 
     assert verdict.classification == expected, verdict
-
-
-CANNOT = {}
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.name)

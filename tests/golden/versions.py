@@ -93,7 +93,7 @@ def judged(
 ) -> Verdict:
     """Load what one version saves with another one, both of which are at hand.
 
-    With ``made``, what is loaded is the other one's own checkpoint in the form that the manifest of the first describes.
+    With ``made``, what is loaded is the other one's own checkpoint, made to the form of the first one's.
     """
     plans = [Plan(make_run=make, steps=4, at=(2,), storage=own_storage()) for make in (writer, reader)]
     theirs, own = (write(plan, directory, name="x", folder=f"{i}") for i, plan in enumerate(plans))
@@ -110,7 +110,8 @@ def translating(net: Callable[[], Module], translate: Callable[[dict[str, Any], 
 
     def make() -> Module:
         model = net()
-        model.register_load_state_dict_pre_hook(lambda module, state, prefix, *_: translate(state, prefix))
+        register: Any = model.register_load_state_dict_pre_hook
+        register(lambda module, state, prefix, *_: translate(state, prefix))
         return model
 
     return make

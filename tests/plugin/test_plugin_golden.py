@@ -356,5 +356,7 @@ def test_code_that_does_not_read_what_it_saves_is_told_so(net: Project) -> None:
     result = net.run("--ckpt-update")
 
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*Today's code does not take the checkpoint that it has just saved itself.", "*KeyError*"])
+    result.stdout.fnmatch_lines(
+        ["*Today's code does not take the checkpoint that it has just saved itself.", "*KeyError*"]
+    )
     assert not net.folder.exists()
