@@ -157,7 +157,7 @@ class Versioned(Net):
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, metadata: Any, *others: Any) -> None:
         if self.migrates and metadata.get("version", 1) < 2:
             state[f"{prefix}log_scale"] = state.pop(f"{prefix}scale")
-        super()._load_from_state_dict(state, prefix, metadata, *others)  # type: ignore[no-untyped-call]
+        super()._load_from_state_dict(state, prefix, metadata, *others)
 
 
 class Unversioned(Net):
@@ -176,9 +176,8 @@ class Remembers(Net):
         super().__init__()
         self.seen = 0
         if lenient:
-            self.register_load_state_dict_pre_hook(
-                lambda module, state, prefix, *_: state.setdefault(f"{prefix}_extra_state", {"seen": 0})
-            )
+            register: Any = self.register_load_state_dict_pre_hook
+            register(lambda module, state, prefix, *_: state.setdefault(f"{prefix}_extra_state", {"seen": 0}))
 
     def get_extra_state(self) -> dict[str, int]:
         return {"seen": self.seen}
