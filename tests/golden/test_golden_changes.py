@@ -26,12 +26,14 @@ from versions import (
     Parts,
     RandomState,
     Remembers,
+    RenamedHead,
     Scaled,
     Tied,
     Unversioned,
     Versioned,
     judged,
     pack,
+    plain_sgd,
     program,
     translating,
     unpack,
@@ -53,15 +55,6 @@ class Change:
     forward: str
     migrated: Make | None = None
     with_migration: str = MIGRATED
-
-
-def renamed(net: type[Net] = Net, old: str = "head", new: str = "top") -> Module:
-    model = net()
-    part = getattr(model, old)
-    delattr(model, old)
-    setattr(model, new, part)
-    model.forward = lambda x: model.top(model.body(x).tanh())  # type: ignore[method-assign, operator]
-    return model
 
 
 def with_old_names(state: dict[str, Any], prefix: str) -> None:
@@ -345,10 +338,6 @@ def join(state: dict[str, Any], prefix: str) -> None:
         state[f"{prefix}both.weight"] = torch.cat(sides)
 
 
-def plain_sgd(model: Module) -> torch.optim.Optimizer:
-    return torch.optim.SGD(model.parameters(), lr=0.01)
-
-
 class Normed(Net):
     def __init__(self) -> None:
         super().__init__()
@@ -379,12 +368,12 @@ CHANGES = [
     Change(
         name="layer renamed",
         old=OLD,
-        new=program(renamed),
+        new=program(RenamedHead),
         backward=NO,
-        migrated=program(translating(renamed, with_old_names)),
+        migrated=program(translating(RenamedHead, with_old_names)),
         forward=NO,
     ),
-    Change(name="layer renamed, not strict", old=OLD, new=program(renamed, unpack=loose), backward=NO, forward=NO),
+    Change(name="layer renamed, not strict", old=OLD, new=program(RenamedHead, unpack=loose), backward=NO, forward=NO),
     Change(
         name="tensor in another shape",
         old=OLD,

@@ -117,6 +117,21 @@ def translating(net: Callable[[], Module], translate: Callable[[dict[str, Any], 
     return make
 
 
+def plain_sgd(model: Module) -> torch.optim.Optimizer:
+    return torch.optim.SGD(model.parameters(), lr=0.01)
+
+
+class RenamedHead(Module):
+    """The network with another name for its last layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.top = Linear(4, 6), Linear(6, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.top(self.body(x).tanh())  # type: ignore[no-any-return]
+
+
 class Tied(Module):
     """Two matrices of one shape, which may be one."""
 
