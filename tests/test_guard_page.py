@@ -16,9 +16,9 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def changed(source: str, diff: str) -> str:
-    sides = ["".join(f"{line[1:]}\n" for line in diff.splitlines() if line[0] == mark) for mark in "-+"]
-    assert source.count(sides[0]) == 1, sides[0]
-    return source.replace(*sides)
+    old, new = ("".join(f"{line[1:]}\n" for line in diff.splitlines() if line[0] == mark) for mark in "-+")
+    assert source.count(old) == 1, old
+    return source.replace(old, new)
 
 
 def test_the_page_is_true(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:

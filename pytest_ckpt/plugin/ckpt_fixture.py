@@ -70,8 +70,9 @@ class CkptFixture:
             UsageError: If the call or the run cannot be used.
         """
         __tracebackhide__ = True
-        settings = self._settings(formats=format, steps=steps)
-        return self._finish(foreign_frames_only(lambda: round_trip_by_hand(make_run, settings)), ROUND_TRIP[0])
+        call = {"formats": format, "steps": steps}
+        found = foreign_frames_only(lambda: round_trip_by_hand(make_run, self._settings(**call)))
+        return self._finish(found, ROUND_TRIP[0])
 
     def resume(
         self,
@@ -96,8 +97,9 @@ class CkptFixture:
             UsageError: If the call or the run cannot be used.
         """
         __tracebackhide__ = True
-        settings = self._settings(formats=format, steps=steps, at=at)
-        return self._finish(foreign_frames_only(lambda: resume_by_hand(make_run, settings)), RESUME[0])
+        call = {"formats": format, "steps": steps, "at": at}
+        found = foreign_frames_only(lambda: resume_by_hand(make_run, self._settings(**call)))
+        return self._finish(found, RESUME[0])
 
     def check(self, make_run: Callable[..., Any], *, raise_on_failure: bool = True, **options: Any) -> Outcomes:
         """Do as :func:`~pytest_ckpt.check_training_run`, with the settings of the test and of single checks.

@@ -15,13 +15,11 @@ from pytest_ckpt.errors import CkptError, UsageError
 from pytest_ckpt.golden.guarding import MODES, Guarded, Request, guard
 from pytest_ckpt.inspection import UnreadableFile
 from pytest_ckpt.plugin.settings import golden_marks
-from pytest_ckpt.plugin.stash import GOLDEN_USED, GOLDEN_WROTE
-from pytest_ckpt.trips import CallFailed
+from pytest_ckpt.plugin.stash import GOLDEN_USED, GOLDEN_WROTE, golden_directory
 
 __all__ = ["Guard", "guard_of"]
 
 Guard = Callable[..., Guarded]
-DIRECTORY = "__checkpoints__"
 _MODE = "backward"
 
 
@@ -35,8 +33,6 @@ def _guard(node: pytest.Item, make_run: Any, name: str, mode: str | None, at: in
     node.user_properties.append((GOLDEN_USED, str(request.directory)))
     try:
         guarded = guard(make_run, request)
-    except CallFailed:
-        raise
     except UnreadableFile as error:
         raise CkptError(f"The checkpoint of {name} cannot be described: {error}") from error
     node.user_properties += [(GOLDEN_WROTE, line) for line in guarded.wrote]
@@ -47,10 +43,12 @@ def _request(node: pytest.Item, name: str, mode: str | None, at: int, format: st
     if not name or name != Path(name).name or name.startswith("."):
         raise UsageError(f"{name!r} cannot be the name of a manifest: it becomes the name of a directory.")
     config, marks = node.config, golden_marks(node)
+    if config.getoption("ckpt_update", None) is None:
+        raise UsageError("ckpt.golden() needs the options of pytest_ckpt.plugin.options, which is switched off.")
     chosen = mode or marks.get("golden_mode") or config.getini("ckpt_golden_mode") or _MODE
     if chosen not in MODES:
         raise UsageError(f"golden mode {chosen!r}; there are {', '.join(MODES)}.")
-    folder = Path(marks.get("golden_directory") or config.getini("ckpt_golden_directory") or DIRECTORY)
+    folder = Path(marks.get("golden_directory") or golden_directory(config))
     command = f"pytest {shlex.quote(node.nodeid)} --ckpt-update"
     request = Request(name=name, directory=node.path.parent / folder / name, mode=chosen, at=at, format=format)
     return replace(

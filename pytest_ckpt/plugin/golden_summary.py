@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from pytest_ckpt.golden.keeping import MANIFEST
-from pytest_ckpt.plugin.stash import DESELECTED, GOLDEN_USED, GOLDEN_WROTE
+from pytest_ckpt.plugin.stash import DESELECTED, GOLDEN_USED, GOLDEN_WROTE, golden_directory
 
-__all__ = ["golden_lines", "may_have_goldens"]
+__all__ = ["golden_lines"]
 
 _NARROWING = ("keyword", "markexpr", "lf", "last_failed", "failedfirst", "stepwise", "deselect", "collectonly")
 
@@ -49,16 +49,6 @@ def _short(path: Path, config: pytest.Config) -> Path:
     return path.relative_to(config.rootpath) if path.is_relative_to(config.rootpath) else path
 
 
-def may_have_goldens(config: pytest.Config, reports: list[pytest.TestReport]) -> bool:
-    """Whether there is anything to say; as cheap as can be, since every session asks."""
-    folders = {Path(config.rootpath, report.nodeid.partition("::")[0]).parent for report in reports}
-    return any((folder / _directory(config)).is_dir() for folder in folders)
-
-
-def _directory(config: pytest.Config) -> str:
-    return str(config.getini("ckpt_golden_directory")) or "__checkpoints__"
-
-
 def _ran_everything(config: pytest.Config, reports: list[pytest.TestReport]) -> bool:
     narrowed = any(config.getoption(name, None) for name in _NARROWING)
     picked = any("::" in argument for argument in config.args)
@@ -71,7 +61,7 @@ def _manifests(config: pytest.Config, reports: list[pytest.TestReport]) -> Itera
     modules = {Path(config.rootpath, report.nodeid.partition("::")[0]) for report in reports if report.when == "call"}
     for folder in sorted({module.parent for module in modules}):
         if all(file in modules for file in folder.iterdir() if _is_test_module(file, config)):
-            manifests = (folder / _directory(config)).glob(f"*/{MANIFEST}")
+            manifests = (folder / golden_directory(config)).glob(f"*/{MANIFEST}")
             yield from sorted(manifest.parent for manifest in manifests)
 
 

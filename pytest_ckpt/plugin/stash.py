@@ -9,7 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from pytest_ckpt.plugin import settings
 
-__all__ = ["DESELECTED", "FROM_CONFIG", "GOLDEN_USED", "GOLDEN_WROTE", "RUNS"]
+__all__ = ["DESELECTED", "FROM_CONFIG", "GOLDEN_USED", "GOLDEN_WROTE", "RUNS", "golden_directory"]
 
 _Settings: TypeAlias = "settings.Settings"
 
@@ -22,3 +22,8 @@ DESELECTED = pytest.StashKey[int]()
 
 # Properties of reports, so that xdist carries them.
 GOLDEN_USED, GOLDEN_WROTE = "ckpt_golden", "ckpt_golden_wrote"
+
+
+def golden_directory(config: pytest.Config) -> str:
+    """Return where ``ckpt.golden()`` has its files, seen from the test."""
+    return str(config.getini("ckpt_golden_directory")) or "__checkpoints__"

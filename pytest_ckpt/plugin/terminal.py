@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
 
 from pytest_ckpt.plugin.recording import CHECK, STATUS, SUMMARY
-from pytest_ckpt.plugin.stash import DESELECTED, FROM_CONFIG, RUNS
+from pytest_ckpt.plugin.stash import DESELECTED, FROM_CONFIG, RUNS, golden_directory
 
 _Found: TypeAlias = tuple[str, str, str, str]
 _FAILED = ("fail", "unexpected pass")
@@ -62,10 +63,20 @@ def pytest_testnodedown(node: Any) -> None:
 def _goldens(config: pytest.Config, reports: list[object]) -> list[str]:
     if hasattr(config, "workerinput"):  # It ran a part of the tests, and must not judge by that.
         return []
-    from pytest_ckpt.plugin.golden_summary import golden_lines, may_have_goldens
-
     tests = [report for report in reports if isinstance(report, pytest.TestReport)]
-    return list(golden_lines(config, tests)) if may_have_goldens(config, tests) else []
+    if not _may_have_goldens(config, tests):
+        return []
+    from pytest_ckpt.plugin.golden_summary import golden_lines
+
+    return list(golden_lines(config, tests))
+
+
+def _may_have_goldens(config: pytest.Config, reports: list[pytest.TestReport]) -> bool:
+    """Whether there is anything to say; as cheap as can be, since every session asks."""
+    if config.getoption("ckpt_prune", None) is None:  # the options are switched off
+        return False
+    folders = {Path(config.rootpath, report.nodeid.partition("::")[0]).parent for report in reports}
+    return any((folder / golden_directory(config)).is_dir() for folder in folders)
 
 
 def _outcomes(report: pytest.TestReport) -> Iterator[tuple[str, str, str]]:
