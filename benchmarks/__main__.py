@@ -20,6 +20,7 @@ _MODULES = {
     "compare": "benchmarks.comparison",
     "round-trip": "benchmarks.round_trip",
     "checks": "benchmarks.default_checks",
+    "manifest": "benchmarks.manifest",
 }
 _PACKAGES = ("pytest", "torch", "numpy", "pytest-torch")
 
