@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from pytest_ckpt.golden.arrival import is_slot
@@ -11,7 +12,7 @@ from pytest_ckpt.golden.verdict import Finding, Verdict, Weight
 
 __all__ = ["judge_form"]
 
-_UNDECIDED = "Old code may pass over it or not; only running it can tell."
+_GROUP = re.compile(r"param_groups\[\d+\]\.params(\[\d+\])?$")  # torch compares how many there are
 
 
 def judge_form(old: Manifest, new: Manifest, *, of: str) -> Verdict:
@@ -22,7 +23,9 @@ def judge_form(old: Manifest, new: Manifest, *, of: str) -> Verdict:
     """
     roots = tuple(_roots(old))
     findings = [_finding(change, roots) for change in changes_between(old, new) if change.where != "component"]
-    notes = (_UNDECIDED,) if any(finding.weight == "undecided" for finding in findings) else ()
+    open_ones = [finding.path for finding in findings if finding.weight == "undecided"]
+    told = f"Undecided: old code may pass over {', '.join(open_ones[:3])} or not; only running it can tell."
+    notes = (told,) if open_ones else ()
     ordered = tuple(sorted(findings, key=lambda finding: is_slot(finding.path)))
     return Verdict(direction="forward", of=of, basis="the form alone", findings=ordered, notes=notes)
 
@@ -45,7 +48,9 @@ def _weight(change: Change, roots: tuple[str, ...]) -> Weight:
         return "undecided"
     if change.kind != "added":
         return "breaking"
-    in_state = is_slot(change.state) or any(change.path.startswith(root) for root in roots)
+    in_state = (
+        is_slot(change.state) or _GROUP.search(change.path) or any(change.path.startswith(root) for root in roots)
+    )
     return "breaking" if in_state else "undecided"
 
 

@@ -107,11 +107,7 @@ def _of_change(change: Change, weight: Weight) -> Finding:
 
 
 def _raises(written: Manifest, reader: Manifest, trial: Trial) -> Finding:
-    others = [
-        name
-        for name in written.components.keys() & reader.components.keys()
-        if written.components[name].get("class") != reader.components[name].get("class")
-    ]
+    others = [finding.path for finding in _other_classes(written, reader)]
     path = others[0] if others else "step"
     old, new = (m.components.get(path, {}).get("class", "trains on") for m in (written, reader))
     new = f"{new}, whose step raises" if others else trial.failure

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pytest_ckpt.golden.arrival import is_slot
 from pytest_ckpt.golden.verdict import Finding, Verdict
 
 __all__ = ["remedies"]
 
+_CROSSED = "at another parameter"
 _HOOK = """\
     def read_old_names(module, state_dict, prefix, *_):
         for old, new in {names}.items():
@@ -36,6 +38,8 @@ def remedies(verdict: Verdict, model: str) -> Iterator[str]:
         yield "Old code reads only what it knows: write both the old and the new entries for a release or two."
         return
     kinds = {finding.kind for finding in found}
+    if _CROSSED in kinds:
+        found = tuple(finding for finding in found if finding.path != "step")  # which follows from it
     if verdict.renamed and kinds & {"lost", "not in the new file"}:
         yield "Names seem to have changed. Let the model translate them before it reads a state dict:"
         yield from _HOOK.format(names=dict(verdict.renamed), model=model).splitlines()
@@ -45,10 +49,10 @@ def remedies(verdict: Verdict, model: str) -> Iterator[str]:
 
 
 def _one(finding: Finding, verdict: Verdict) -> str:
-    if finding.kind == "at another parameter":
+    if finding.kind == _CROSSED or is_slot(finding.path) or "param_groups[" in finding.path:
         return (
-            "torch finds optimizer state by position. Keep the order of the parameters, or let load reorder "
-            "state_dict['state'] by the names of the old order."
+            "torch finds optimizer state by position. Keep the parameters and groups in their order, or let load "
+            "arrange state_dict['state'] and state_dict['param_groups'] by the names of the old order."
         )
     if finding.kind == "loads, but does not train":
         return "The state is that of another optimizer: let load convert it, or leave it out and say so with a waiver."

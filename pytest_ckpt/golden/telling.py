@@ -10,6 +10,7 @@ from typing import Literal
 from pytest_ckpt.checks import Outcome
 from pytest_ckpt.golden.arrival import is_slot
 from pytest_ckpt.golden.changes import Change
+from pytest_ckpt.golden.condensing import condensed
 from pytest_ckpt.golden.manifest import Manifest, Waiver
 from pytest_ckpt.golden.remedies import remedies
 from pytest_ckpt.golden.verdict import Finding, Verdict, semver
@@ -18,6 +19,7 @@ __all__ = ["CHECK", "Told", "failure", "tell"]
 
 CHECK = "golden"
 _SHOWN = 8
+_FEW = 3
 
 _WHO = {
     "backward": "Today's code does not take the checkpoint of {of}",
@@ -104,7 +106,7 @@ def failure(
     own = _is_own(first)
     details = [*_verdict_lines(first)]
     for other in broken[1:]:
-        details.append(f"{_sentence(other)}: {', '.join(f.path for f in other.breaking[:_SHOWN])}.")
+        details.append(f"{_sentence(other)}: {_few([finding.path for finding in condensed(other.breaking)])}.")
     details += told.expired
     if not own:
         details.append(
@@ -119,7 +121,7 @@ def failure(
         summary=_sentence(first) + ".",
         details=tuple(details),
         causes=tuple(dict.fromkeys(finding.path for verdict in broken for finding in verdict.breaking)),
-        advice="" if own else _waiver_advice(first.breaking[0]),
+        advice="" if own else _waiver_advice(first.breaking),
         notes=told.notes,
     )
 
@@ -138,12 +140,13 @@ def _sentence(verdict: Verdict) -> str:
 def _verdict_lines(verdict: Verdict) -> Iterator[str]:
     words = ("old", "new") if verdict.direction == "backward" else ("old code", "new file")
     width = max(map(len, words)) + 1
-    shown = verdict.breaking[:_SHOWN]
+    found = condensed(verdict.breaking)
+    shown = found[:_SHOWN]
     for finding in shown:
         yield f"{finding.path}: {finding.kind}"
         for word, value in zip(words, (finding.old, finding.new), strict=True):
             yield f"    {f'{word}:':<{width}} {value}"
-    if rest := len(verdict.breaking) - len(shown):
+    if rest := len(found) - len(shown):
         yield f"... and {rest} more"
     if verdict.raised:
         yield verdict.raised
@@ -152,10 +155,22 @@ def _verdict_lines(verdict: Verdict) -> Iterator[str]:
         yield _WHEN["step" if "step" in verdict.raised[:5] else "refused" if verdict.raised else "silent"]
 
 
-def _waiver_advice(finding: Finding) -> str:
-    glob = finding.path if "[" in finding.path else finding.path.rpartition(".")[0] or finding.path
-    entry = f'{{"path": "{glob}", "reason": "...", "until": "YYYY-MM-DD"}}'
-    return f'Or, if this is on purpose, a waiver in manifest.json, for a while: "waivers": [{entry}]'
+def _few(paths: list[str]) -> str:
+    return ", ".join(paths[:_FEW]) + (f" and {len(paths) - _FEW} more" if len(paths) > _FEW else "")
+
+
+def _waiver_advice(findings: tuple[Finding, ...]) -> str:
+    globs = list(dict.fromkeys(_glob(finding.path) for finding in findings))
+    entries = ", ".join(f'{{"path": "{glob}", "reason": "...", "until": "YYYY-MM-DD"}}' for glob in globs[:_FEW])
+    more = "" if len(globs) <= _FEW else f" and {len(globs) - _FEW} more like these"
+    return f'Or, if this is on purpose, in manifest.json, for a while: "waivers": [{entries}]{more}'
+
+
+def _glob(path: str) -> str:
+    """Return the glob that a reader would write for a path: a layer, not each of its parameters."""
+    if is_slot(path) or "param_groups[" in path:
+        return path.partition("[")[0]
+    return path.rpartition(".")[0] or path
 
 
 def _behind(verdicts: tuple[Verdict, ...], changes: tuple[Change, ...], told: Told, command: str, name: str) -> Outcome:

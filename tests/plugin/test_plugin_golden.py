@@ -155,7 +155,7 @@ def test_a_renamed_layer_fails_with_both_sides_and_the_hook_to_write(net: Projec
         "*",
         "E           model.register_load_state_dict_pre_hook(read_old_names)",
         "E       strict=False is no remedy: it leaves these tensors at the values they were made with, in silence.",
-        "E       Or, if this is on purpose, a waiver in manifest.json, for a while: "
+        "E       Or, if this is on purpose, in manifest.json, for a while: "
         '"waivers": [[]{"path": "model.head", "reason": "...", "until": "YYYY-MM-DD"}]',
     ]
     result.stdout.fnmatch_lines(lines)
@@ -360,3 +360,27 @@ def test_code_that_does_not_read_what_it_saves_is_told_so(net: Project) -> None:
         ["*Today's code does not take the checkpoint that it has just saved itself.", "*KeyError*"]
     )
     assert not net.folder.exists()
+
+
+def test_what_is_said_of_an_optimizer_is_said_once_for_each_parameter(net: Project) -> None:
+    """And the waivers that a failure proposes are enough."""
+    net.run("--ckpt-update").assert_outcomes(passed=1)
+    module = net.pytester.path / "trainer_1.py"
+    turned = module.read_text().replace("model.parameters(), lr", "list(model.parameters())[::-1], lr")
+    net.pytester.makepyfile(trainer_turned=turned)
+    net.pytester.makepyfile(test_it=TEST.format(n="turned", more=""))
+
+    result = net.run("-rA")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "E       optimizer.state[[]head.bias[]]: at another parameter",
+            "E           old: optimizer.state[[]head.bias[]]",
+            "E           new: optimizer.state[[]body.weight[]]",
+        ]
+    )
+    (said,) = {line for line in result.outlines if line.startswith("E       Or, if this is on purpose")}
+    waivers = json.loads(said.partition('"waivers": ')[2].replace("YYYY-MM-DD", "2999-12-31"))
+    (net.folder / "manifest.json").write_text(json.dumps({**net.manifest, "waivers": waivers}))
+    net.run("--ckpt-update").assert_outcomes(passed=1)
