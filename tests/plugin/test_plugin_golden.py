@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeAlias
+from types import SimpleNamespace
+from typing import Any, TypeAlias, cast
 
 import pytest
+
+from pytest_ckpt.plugin import terminal
+from pytest_ckpt.plugin.stash import DESELECTED
 
 Run: TypeAlias = Callable[..., pytest.RunResult]
 
@@ -338,6 +342,27 @@ def test_nothing_is_unused_before_everything_has_run(kept: Project, arguments: t
     result = kept.run("--ckpt-prune", *arguments)
 
     result.stdout.no_fnmatch_line("deleted*")
+    assert folder.exists()
+
+
+def test_the_controller_of_xdist_knows_what_its_workers_deselected() -> None:
+    worker = SimpleNamespace(stash=pytest.Stash(), workeroutput={})
+    terminal.pytest_deselected([cast(pytest.Item, SimpleNamespace(config=worker))] * 2)
+    controller = SimpleNamespace(stash=pytest.Stash())
+
+    for _ in range(2):
+        terminal.pytest_testnodedown(SimpleNamespace(workeroutput=worker.workeroutput, config=controller))
+
+    assert controller.stash[DESELECTED] == 4
+
+
+def test_a_worker_of_xdist_deletes_nothing(kept: Project) -> None:
+    """It ends like a session of its own, and has run a part of the tests."""
+    folder = unused(kept)
+    kept.pytester.makeconftest("def pytest_configure(config):\n    config.workerinput = {}")
+
+    kept.run("--ckpt-prune").assert_outcomes(passed=1)
+
     assert folder.exists()
 
 
