@@ -61,11 +61,10 @@ class Request:
 def nothing_moved_on(make_run: MakeRun) -> Iterator[MakeRun]:
     """Give a factory of runs as a new process makes them; afterwards globals are as before."""
     shared = SharedState(make_run)
-    before = shared.read()
     try:
         yield shared.fresh
     finally:
-        shared.write(before)
+        shared.rewind()
 
 
 def plan_for(make_run: MakeRun, request: Request) -> Plan:
