@@ -21,6 +21,7 @@ CHECK = "golden"
 _SHOWN = 8
 _FEW = 3
 
+_LET_LOSSES_DECIDE = "A release that is kept with --ckpt-keep lets its losses decide."
 _WHO = {
     "backward": "Today's code does not take the checkpoint of {of}",
     "forward": "Code of {of} does not take today's checkpoint",
@@ -74,6 +75,9 @@ def tell(
         said += [
             f"Waived: {finding.path}: {finding.waiver}." for finding in verdict.findings[:_SHOWN] if finding.waiver
         ]
+        undecided = [f.path for f in condensed(verdict.findings) if f.weight == "undecided"]
+        if undecided and verdict.direction == "backward":
+            said.append(f"Undecided: load made something else of {_few(undecided)}. {_LET_LOSSES_DECIDE}")
     expired = []
     for waiver in manifest.waivers:
         if waiver.path not in used:

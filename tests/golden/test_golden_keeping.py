@@ -127,6 +127,39 @@ def test_nothing_is_written_for_a_release_while_the_manifest_is_behind(ask: Ask,
     assert [item.name for item in folder.iterdir()] == ["manifest.json"]
 
 
+def test_another_version_of_torch_may_write_something_more(ask: Ask, folder: Path) -> None:
+    ask(program(), update=True)
+    manifest = read_manifest(folder / "manifest.json")
+    write_manifest(replace(manifest, made_with={**manifest.made_with, "torch": "2.6.0"}), folder / "manifest.json")
+
+    outcome = ask(program(pack=lambda parts: {**pack(parts), "epoch": 1}))
+
+    assert outcome.status == "pass"
+    assert outcome.notes[0].startswith("The manifest was made with torch 2.6.0; with ")
+    assert ask(program(RenamedHead)).status == "fail"
+
+
+def halves(content: Any, parts: Parts) -> None:
+    content["model"]["head.weight"] = content["model"]["head.weight"] / 2
+    unpack(content, parts)
+
+
+def test_what_load_computes_anew_is_decided_by_losses_alone(ask: Ask, folder: Path) -> None:
+    ask(program(), update=True)
+    changed = program(
+        unpack=lambda content, parts: (unpack if "new" in content else halves)(content, parts),
+        pack=lambda parts: {**pack(parts), "new": True},
+    )
+
+    outcome = ask(changed)
+    assert "undecided" in "".join(outcome.details)
+    assert outcome.notes[0].startswith("Undecided: load made something else of model.head.weight.")
+
+    (folder / "manifest.json").unlink()
+    ask(program(), update=True, keep="1.0")
+    assert "losses" in ask(changed).causes
+
+
 def test_a_run_without_training_can_be_guarded(ask: Ask) -> None:
     assert ask(Net, update=True, keep="1.0").status == "pass"
     assert ask(Net).status == "pass"
