@@ -1,0 +1,75 @@
+"""The places of nested data, one after the other: bounded, because a small file may describe endlessly many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pytest_ckpt.inspection.contents import ArrayInfo, Call, StorageInfo, TensorInfo, UnreadableFile, name_of
+
+__all__ = ["walk"]
+
+_PLACES = 1_000_000
+_DEPTH = 60
+
+
+def walk(root: Any) -> Iterator[tuple[tuple[object, ...], Any]]:
+    """Yield the leaves of nested containers with the keys that lead to them, in the file's order.
+
+    A list of many numbers is one leaf, and so is an empty container. What an object has as attributes stands directly
+    below it. A list that holds another one twice, and so on, makes a million places of a file of a few hundred bytes:
+    no more than that are looked at, and none that is more than 60 deep.
+
+    Raises:
+        UnreadableFile: If there are more than a million places.
+    """
+    waiting: list[tuple[tuple[object, ...], Any, frozenset[int]]] = [((), root, frozenset())]
+    visited = 0
+    while waiting:
+        keys, value, above = waiting.pop()
+        visited += 1
+        if visited > _PLACES:
+            raise UnreadableFile(
+                f"It has more than {_PLACES:,} places to look at: no checkpoint, or made to keep us busy."
+            )
+        inside = [] if id(value) in above or len(keys) > _DEPTH else _children(value)
+        if not inside:
+            yield keys, _bare(value) if isinstance(value, StorageInfo) else value
+            continue
+        below = above | {id(value)}
+        waiting.extend(((*keys, key), item, below) for key, item in reversed(inside))
+
+
+def _bare(storage: StorageInfo) -> TensorInfo:
+    """Return a storage that stands there without a tensor as one, so that it is listed and compared like one."""
+    return TensorInfo(dtype=storage.dtype, shape=(storage.numel,), strides=(1,), kind="storage", storages=(storage,))
+
+
+def _children(value: Any) -> list[tuple[Any, Any]]:
+    if isinstance(value, dict):
+        return [(_key(key), item) for key, item in value.items()]
+    if isinstance(value, list | tuple):
+        return [] if _is_numbers(value) else list(enumerate(value))
+    if isinstance(value, ArrayInfo):
+        return list(enumerate(value.items))
+    if isinstance(value, Call):
+        state = value.state if isinstance(value.state, dict) else {"<state>": value.state}
+        parts = {"<args>": value.args, **state, "<items>": value.items}
+        return [(_key(name), part) for name, part in parts.items() if name not in _OWN or part]
+    return []
+
+
+_OWN = ("<args>", "<state>", "<items>")
+_MANY_NUMBERS = 16  # More are a table, such as the state of a random generator, and one leaf.
+
+
+def _is_numbers(value: list[Any] | tuple[Any, ...]) -> bool:
+    return len(value) > _MANY_NUMBERS and all(type(item) in (int, float) for item in value)
+
+
+def _key(key: Any) -> Any:
+    if isinstance(key, str) or (type(key) is int and abs(key) < 1 << 64):
+        return key
+    if isinstance(key, tuple) and len(key) < _MANY_NUMBERS:
+        return f"({', '.join(map(name_of, key))})"
+    return repr(key) if isinstance(key, float | complex | bytes) or key is None else name_of(key)
