@@ -16,6 +16,7 @@ __all__ = ["inspect_checkpoint"]
 
 _LEGACY = LEGACY_MAGIC.to_bytes(10, "little")
 _LEGACY_TEXT = str(LEGACY_MAGIC).encode()  # in the first pickle protocols
+_FIRST_ITEM = 24  # bytes that a pickle of it takes; further in it would be a pickle inside of another
 _TAR = slice(257, 262)
 _FOREIGN = {
     b"\x89HDF\r\n\x1a\n": "an HDF5 file, as Keras writes them",
@@ -82,7 +83,7 @@ def _file(path: Path) -> Contents:
 def _by_content(path: Path, head: bytes) -> Contents:
     if head.startswith(b"PK"):
         return read_archive(path)
-    if _LEGACY in head[:64] or _LEGACY_TEXT in head[:64]:
+    if _LEGACY in head[:_FIRST_ITEM] or head[1:].startswith(_LEGACY_TEXT):
         return read_legacy(path)
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 40:
         return read_safetensors(path)

@@ -15,6 +15,8 @@ LOCAL_HEADER = struct.Struct("<4s22xHH")
 """Magic, 22 bytes that do not matter here, length of the name and of the extra field."""
 
 _ENCRYPTED = 1
+_LAST_RECORD = 22  # bytes, without its comment
+_LONGEST_COMMENT = 0xFFFF
 _UTF_8 = 0x800
 
 
@@ -65,5 +67,14 @@ def entry_problems(archive: zipfile.ZipFile) -> Iterator[str]:
             yield f"{one.filename} and {other.filename} share bytes of the archive."
     if entries and entries[0].header_offset > 0:
         yield f"{entries[0].header_offset:,} bytes stand before the archive."
-    if archive.comment:
-        yield f"A comment of {len(archive.comment):,} bytes follows the archive."
+    if behind := _bytes_behind(archive):
+        yield f"{behind:,} bytes follow the archive; torch.load does not read them."
+
+
+def _bytes_behind(archive: zipfile.ZipFile) -> int:
+    """Return how many bytes there are after the last record, its comment included; zipfile does not mind them."""
+    assert archive.fp is not None
+    end = archive.fp.seek(0, 2)
+    archive.fp.seek(max(0, end - _LAST_RECORD - _LONGEST_COMMENT))
+    tail = archive.fp.read(_LAST_RECORD + _LONGEST_COMMENT)
+    return len(tail) - tail.rfind(b"PK\x05\x06") - _LAST_RECORD

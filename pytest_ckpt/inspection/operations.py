@@ -13,7 +13,7 @@ from pytest_ckpt.inspection.contents import UnreadableFile
 __all__ = ["operations"]
 
 _TABLE = {opcode.code.encode("latin-1"): opcode for opcode in pickletools.opcodes}
-_LONGEST_LINE = 1 << 20
+_LONGEST_LINE = 1 << 30  # bytes; the first protocol spells a storage as one line
 _MOST_DIGITS = 4000  # Python refuses to spell longer numbers
 _PIECE = 1 << 20
 

@@ -147,8 +147,8 @@ _PLAIN_CLASSES = ("torch.Tensor", "torch._tensor.Tensor", "torch.nn.parameter.Pa
 
 def _of_state(made: TensorInfo, state: Any) -> TensorInfo:
     """Add the tensors among the attributes of a tensor of a class of its own; a DTensor holds its part there."""
-    attributes = state[0] if isinstance(state, tuple) and state else state
-    values = attributes.values() if isinstance(attributes, dict) else ()
+    attributes = state if isinstance(state, tuple) else (state,)  # __dict__, and what stands in __slots__
+    values = [value for item in attributes[:2] if isinstance(item, dict) for value in item.values()]
     inner = tuple(value for value in values if isinstance(value, TensorInfo))
     own = (replace(made, kind="tensor"),) if made.storages else ()
     return _of_parts(made, (*own, *inner)) if inner else made

@@ -30,7 +30,8 @@ def _compare(path: str, seen: Any, real: Any, values: Values, sharing: Any) -> I
         real = torch.tensor([], dtype=real.dtype).set_(real)  # type: ignore[call-overload]
         seen = next(value for _, value in walk(seen))
     if isinstance(real, bytearray):
-        real = bytes(real)
+        # dill calls the type by another name of its own.
+        real, seen = bytes(real), seen.args[0] if isinstance(seen, Call) else bytes(seen)
     if isinstance(real, torch.Tensor):
         yield from _tensor(path, seen, real, values, sharing)
     elif isinstance(real, np.ndarray | np.generic):
