@@ -50,14 +50,14 @@ def headline(contents: Contents) -> str:
 
 def print_json(document: Mapping[str, Any]) -> None:
     """Print a document for programs, in ASCII."""
-    show([json.dumps(document, indent=2)])
+    show(json.dumps(document, indent=2).split("\n"))
 
 
 def show(lines: Iterable[str]) -> None:
     """Print lines; what a file says in them cannot move the cursor, and what the terminal cannot spell is escaped."""
     encoding = sys.stdout.encoding or "utf-8"
     for line in lines:
-        plain = "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in line)
+        plain = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
         try:
             print(plain.encode(encoding, "backslashreplace").decode(encoding))
         except BrokenPipeError:  # `pytest-ckpt inspect FILE | head`

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_ckpt.cli.files import add_json_option, headline, print_json, read, show
+from pytest_ckpt.errors import CkptError
 
 if TYPE_CHECKING:
     from pytest_ckpt.inspection import Contents
@@ -33,11 +34,16 @@ def add_parser(subparsers: _Subparsers) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from pytest_ckpt.inspection import UnreadableFile
+
     contents = read(options.file)
+    try:
+        document, lines = (_document(contents), []) if options.json else ({}, list(_lines(contents, options.depth)))
+    except UnreadableFile as error:
+        raise CkptError(f"{options.file}: {error}") from error
     if options.json:
-        print_json(_document(contents))
-    else:
-        show(_lines(contents, options.depth))
+        print_json(document)
+    show(lines)
     return 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
@@ -16,7 +15,6 @@ __all__ = [
     "Call",
     "Contents",
     "DtypeInfo",
-    "OrderedMapping",
     "Region",
     "StorageInfo",
     "StorageView",
@@ -246,13 +244,3 @@ class Contents:
     problems: tuple[str, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
     inside: Mapping[str, int] = field(default_factory=dict)
-
-
-class OrderedMapping(OrderedDict[Any, Any]):
-    """A ``collections.OrderedDict`` of a file, with the attributes it had, such as a state dict's ``_metadata``."""
-
-    attributes: Any = None
-
-    def build(self, state: Any) -> None:
-        """Take the attributes."""
-        self.attributes = state

@@ -49,7 +49,7 @@ def listing(root: Any, depth: int | None = None) -> Iterator[str]:
     parts = _folded(rows, 1)
     if 1 < len(parts) < len(folded):
         for part in parts:
-            if part.tensors:
+            if part.tensors > 1:
                 yield f"{part.path}: {_sum([part])}"
     yield f"{_sum(rows)}."
 

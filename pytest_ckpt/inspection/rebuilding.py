@@ -6,14 +6,25 @@ files; they are known by name and never called.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from pytest_ckpt.inspection.contents import ArrayInfo, Call, DtypeInfo, OrderedMapping, Symbol, name_of
+from pytest_ckpt.inspection.contents import ArrayInfo, Call, DtypeInfo, Symbol, name_of
 from pytest_ckpt.inspection.rebuilt_tensors import TENSOR_MAKERS, of_class
 
 __all__ = ["rebuild"]
+
+
+class _OrderedMapping(OrderedDict[Any, Any]):
+    """A ``collections.OrderedDict`` of a file, with the attributes it had, such as a state dict's ``_metadata``."""
+
+    attributes: Any = None
+
+    def build(self, state: Any) -> None:
+        """Take the attributes."""
+        self.attributes = state
 
 
 def rebuild(symbol: Symbol, args: tuple[Any, ...]) -> Any:
@@ -57,8 +68,8 @@ def _byte_array(value: Any = b"", encoding: Any = None) -> bytes:
     return _encoded(value, encoding) if encoding else bytes(value) if isinstance(value, bytes) else b""
 
 
-def _mapping(items: Any = ()) -> OrderedMapping:
-    made = OrderedMapping()
+def _mapping(items: Any = ()) -> _OrderedMapping:
+    made = _OrderedMapping()
     pairs = items.items() if isinstance(items, dict) else items
     for key, value in pairs:
         made[key if isinstance(key, str | int | float | Symbol) or key is None else _shallow(key)] = value

@@ -74,7 +74,7 @@ def read_index(path: Path, weight_map: dict[str, Any]) -> Contents:
         weight_map: From names of tensors to names of files.
     """
     problems: list[str] = []
-    shards = {name: _shard(path, name, problems) for name in dict.fromkeys(weight_map.values()) if _is_name(name)}
+    shards = {name: _shard(path, name, problems) for name in dict.fromkeys(filter(_is_name, weight_map.values()))}
     root = {}
     for tensor, name in weight_map.items():
         found = shards.get(name, {}) if _is_name(name) else {}

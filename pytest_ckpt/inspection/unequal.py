@@ -25,8 +25,9 @@ def unequal_elements(one: TensorInfo, other: TensorInfo, values: Values) -> str:
         UnreadableFile: If the values of one are not in its file.
     """
     unequal = 0
-    size = 1 if one.parts or other.parts else ITEM_SIZES.get(one.dtype, 1)
-    largest = _Largest(one.dtype if size > 1 or one.dtype in ("int8", "uint8") else "")
+    in_parts = any(part.parts and not any(shard.place for shard in part.parts) for part in (one, other))
+    size = 1 if in_parts else ITEM_SIZES.get(one.dtype, 1)
+    largest = _Largest("" if in_parts else one.dtype)
     total = 0
     for a, b in zip_longest(values.chunks(one), values.chunks(other), fillvalue=b""):
         total += max(len(a), len(b))
@@ -39,7 +40,7 @@ def unequal_elements(one: TensorInfo, other: TensorInfo, values: Values) -> str:
             largest.look_at(mine, yours, marks, size)
     if not unequal:
         return ""
-    what = "bytes" if one.parts or other.parts else "elements"
+    what = "bytes" if in_parts else "elements"
     return f"{unequal:,} of {total // size:,} {what} differ{largest.words(unequal)}"
 
 
@@ -80,6 +81,8 @@ class _Largest:
             return ""
         if math.isinf(self._found):
             return ", some by more than any number (inf or nan)"
+        if self._found == 0 and self._seen == unequal:
+            return ", by the sign of zeros alone"
         bound = "at most" if self._seen == unequal else "at least"
         return f", by {bound} {self._found:.3g}"
 

@@ -10,6 +10,7 @@ from pytest_ckpt.inspection.contents import ArrayInfo, Call, StorageInfo, Tensor
 __all__ = ["walk"]
 
 _PLACES = 1_000_000
+_AGAIN = 20_000
 _DEPTH = 60
 
 
@@ -17,25 +18,26 @@ def walk(root: Any) -> Iterator[tuple[tuple[object, ...], Any]]:
     """Yield the leaves of nested containers with the keys that lead to them, in the file's order.
 
     A list of many numbers is one leaf, and so is an empty container. What an object has as attributes stands directly
-    below it. A list that holds another one twice, and so on, makes a million places of a file of a few hundred bytes:
-    no more than that are looked at, and none that is more than 60 deep.
+    below it. What is more than 60 deep is not looked into.
 
     Raises:
-        UnreadableFile: If there are more than a million places.
+        UnreadableFile: If there are more than a million places, or more than 20,000 in containers that were met before:
+            a list that holds another one twice, and so on, has endlessly many of them in a few hundred bytes.
     """
     waiting: list[tuple[tuple[object, ...], Any, frozenset[int]]] = [((), root, frozenset())]
-    visited = 0
+    met: set[int] = set()
+    visited = again = 0
     while waiting:
         keys, value, above = waiting.pop()
-        visited += 1
-        if visited > _PLACES:
-            raise UnreadableFile(
-                f"It has more than {_PLACES:,} places to look at: no checkpoint, or made to keep us busy."
-            )
         inside = [] if id(value) in above or len(keys) > _DEPTH else _children(value)
+        visited += 1
+        again += len(inside) if id(value) in met else 0
+        if visited > _PLACES or again > _AGAIN:
+            raise UnreadableFile("It has endlessly many places to look at: no checkpoint, or made to keep us busy.")
         if not inside:
             yield keys, _bare(value) if isinstance(value, StorageInfo) else value
             continue
+        met.add(id(value))
         below = above | {id(value)}
         waiting.extend(((*keys, key), item, below) for key, item in reversed(inside))
 

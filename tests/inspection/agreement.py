@@ -27,7 +27,7 @@ def _compare(path: str, seen: Any, real: Any, values: Values, sharing: Any) -> I
     if isinstance(real, torch.Tensor) and real.layout is torch.jagged:
         return  # its parts are listed, but it has no shape of its own
     if isinstance(real, torch.storage.TypedStorage):
-        real = torch.tensor([], dtype=real.dtype).set_(real)  # type: ignore[call-overload]
+        real = torch.tensor([], dtype=real.dtype).set_(real)
         seen = next(value for _, value in walk(seen))
     if isinstance(real, bytearray):
         # dill calls the type by another name of its own.

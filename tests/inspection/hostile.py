@@ -25,18 +25,20 @@ def named(module: str, name: str) -> bytes:
     return b"\x80\x04" + b"".join(b"\x8c" + bytes([len(text)]) + text.encode() for text in (module, name)) + b"\x93)R"
 
 
-def _zip(path: Path, entries: dict[str, bytes], **options: int) -> None:
-    with zipfile.ZipFile(path, "w", **options) as archive:  # type: ignore[arg-type]
+def _zip(path: Path, entries: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> None:
+    with zipfile.ZipFile(path, "w", compression) as archive:
         for name, data in entries.items():
             archive.writestr(name, data)
 
 
-def _write(make: Callable[[str], bytes]) -> Callable[[Path, str], None]:
-    return lambda path, command: path.write_bytes(make(command)) and None
+def _write(make: Callable[[str], bytes]) -> Callable[[Path, str], object]:
+    return lambda path, command: path.write_bytes(make(command))
 
 
-def _archive(make: Callable[[str], dict[str, bytes]], **options: int) -> Callable[[Path, str], None]:
-    return lambda path, command: _zip(path, make(command), **options)
+def _archive(
+    make: Callable[[str], dict[str, bytes]], compression: int = zipfile.ZIP_STORED
+) -> Callable[[Path, str], None]:
+    return lambda path, command: _zip(path, {**make(command), "a/version": b"3\n"}, compression)
 
 
 def _legacy(command: str) -> bytes:
@@ -67,7 +69,7 @@ def _load_from_bytes(command: str) -> bytes:
 
 _SYSTEM = "os.system"
 
-FILES: dict[str, tuple[Callable[[Path, str], None], str]] = {
+FILES: dict[str, tuple[Callable[[Path, str], object], str]] = {
     "reduce": (_write(lambda c: call(_SYSTEM, c) + b"."), "os.system"),
     "inst": (_write(lambda c: b"(S'" + c.encode() + b"'\nios\nsystem\n."), "os.system"),
     "obj": (_write(lambda c: b"(cos\nsystem\nS'" + c.encode() + b"'\no."), "os.system"),
