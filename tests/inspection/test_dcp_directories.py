@@ -1,4 +1,4 @@
-"""Directories of torch.distributed.checkpoint: tensors in one piece, in rows and in tiles, and what is damaged in them."""
+"""Directories of torch.distributed.checkpoint: tensors whole, in rows and in tiles, and what is damaged in them."""
 
 from __future__ import annotations
 
