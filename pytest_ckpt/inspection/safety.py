@@ -50,6 +50,7 @@ _KNOWN_PATTERN = re.compile(
     r"|numpy\.(_core|core)\.multiarray\.(_reconstruct|scalar)|numpy\.(_core|core)\.numeric\._frombuffer"
     r"|numpy\.random\.\w+\.(__\w+_ctor|[A-Z]\w+)"
     r"|torch\.(nn\.modules|optim|amp|cuda\.amp)\.\w+\.[A-Z]\w*"
+    r"|torch\.jit\._pickle\.\w+|__torch__\..*"  # in TorchScript, whose classes no Python can import
     r"|torch\.distributed\.(tensor(\.\w+)?|device_mesh|_mesh_layout)\.[A-Z_]\w*"
     r"|torch\.distributed\.checkpoint\.metadata\.[A-Z_]\w*"
 )

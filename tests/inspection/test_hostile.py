@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pickle
+import resource
 import socket
 import struct
 import time
@@ -143,12 +144,13 @@ BOMBS = {
 def test_a_small_file_takes_little_time_and_memory(name: str, tmp_path: Path) -> None:
     path = tmp_path / "bomb"
     path.write_bytes(BOMBS[name])
-    started = time.process_time()
+    started, memory = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
     for command in (["inspect"], ["scan"], ["diff", str(path)]):
         assert main([*command, str(path)]) in (0, 1, 2)
 
     assert time.process_time() - started < 10  # about one second each, and endlessly without bounds
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 200_000  # kilobytes
 
 
 def test_a_zip_bomb_is_refused(tmp_path: Path) -> None:
