@@ -36,11 +36,12 @@ def load(path: Path, writer: str) -> Any:
     return dill.loads(path.read_bytes())
 
 
-@pytest.mark.parametrize("writer", WRITERS)
-@pytest.mark.parametrize("payload", PAYLOADS)
+# torch writes its new dtypes in every format, but reads them from zip archives alone.
+CASES = [(payload, writer) for payload in PAYLOADS for writer in WRITERS if payload != "new dtypes" or "zip" in writer]
+
+
+@pytest.mark.parametrize(("payload", "writer"), CASES)
 def test_inspection_agrees_with_torch(payload: str, writer: str, tmp_path: Path) -> None:
-    if payload == "new dtypes" and "zip" not in writer:
-        pytest.skip("torch writes these dtypes, but reads them from zip archives alone")
     path = tmp_path / "checkpoint"
     WRITERS[writer](PAYLOADS[payload](), path)
 
