@@ -8,7 +8,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from pytest_ckpt.inspection.contents import Contents, Region, StorageInfo, TensorInfo, UnreadableFile
+from pytest_ckpt.inspection.contents import Contents, Region, StorageInfo, TensorInfo, UnreadableFile, name_of
 from pytest_ckpt.inspection.rebuilt_tensors import ITEM_SIZES
 
 __all__ = ["read_index", "read_safetensors"]
@@ -81,16 +81,16 @@ def read_index(path: Path, weight_map: dict[str, Any]) -> Contents:
         if tensor in found:
             root[tensor] = found[tensor]
         elif not _is_name(name) or found:
-            problems.append(f"{tensor} is said to stand in {str(name)[:100]}, but does not.")
+            problems.append(f"{tensor} is said to stand in {name_of(name)[:100]}, but does not.")
     return Contents(path=path, format="safetensors (index of several files)", root=root, problems=tuple(problems))
 
 
 def _is_name(name: Any) -> bool:
-    return isinstance(name, str) and name == Path(name).name and "\0" not in name
+    return isinstance(name, str) and name == Path(name).name and "\0" not in name and name not in ("", "..")
 
 
 def _shard(path: Path, name: str, problems: list[str]) -> dict[str, TensorInfo]:
-    file = path.with_name(name)
+    file = path.parent / name
     try:
         if not file.is_file():
             raise UnreadableFile("it is missing.")

@@ -190,12 +190,12 @@ def test_a_directory_cannot_lead_outside(tmp_path: Path) -> None:
 
 def test_an_index_cannot_lead_outside(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(
-        json.dumps({"weight_map": {"a": "../b.safetensors", "b": ["x"], "c": "/etc/passwd"}})
+        json.dumps({"weight_map": {"a": "../b.safetensors", "b": ["x"], "c": "/etc/passwd", "d": "", "e": ".."}})
     )
 
     problems = inspect_checkpoint(tmp_path / "a.json").problems
 
-    assert [problem.partition(" is")[0] for problem in problems] == ["a", "b", "c"]
+    assert [problem.partition(" is")[0] for problem in problems] == ["a", "b", "c", "d", "e"]
 
 
 def test_what_a_file_says_does_not_move_the_cursor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
