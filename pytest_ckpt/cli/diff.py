@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_ckpt.cli.files import add_json_option, headline, print_json, read
+from pytest_ckpt.cli.files import add_json_option, headline, print_json, read, show
 from pytest_ckpt.errors import CkptError
 
 if TYPE_CHECKING:
+    from pytest_ckpt.inspection import Contents
     from pytest_ckpt.inspection.comparing import FileDifference
 
     _Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -43,16 +46,32 @@ def _run(options: argparse.Namespace) -> int:
     first, second = read(options.first), read(options.second)
     try:
         found = list(compare_contents(first, second, values=not options.structure))
-    except UnreadableFile as error:
+    except (UnreadableFile, OSError) as error:
         raise CkptError(f"{options.first}, {options.second}: {error}") from error
     if options.json:
         print_json({"same": not found, "differences": [asdict(difference) for difference in found]})
-    elif found:
-        shown = found[: options.limit or None]
-        print("\n".join([f"A: {headline(first)}", f"B: {headline(second)}", "", *map(_line, shown)]))
-        if len(shown) < len(found):
-            print(f"... and {len(found) - len(shown):,} more; --limit 0 shows all")
+    else:
+        show(_lines(first, second, found, options.limit))
     return int(bool(found))
+
+
+def _lines(first: Contents, second: Contents, found: list[FileDifference], limit: int) -> Iterator[str]:
+    if not found:
+        return
+    yield f"A: {headline(first)}"
+    yield f"B: {headline(second)}"
+    yield ""
+    shown = found[: limit or None]
+    yield from map(_line, shown)
+    if len(shown) < len(found):
+        yield f"... and {len(found) - len(shown):,} more; --limit 0 shows all"
+    yield ""
+    counts = Counter(_WORDS.get(difference.kind, "differ") for difference in found)
+    kinds = ", ".join(f"{count:,} {words}" for words, count in counts.items())
+    yield f"{len(found):,} {'difference' if len(found) == 1 else 'differences'}: {kinds}."
+
+
+_WORDS = {"missing": "only in A", "added": "only in B", "moved": "under another name"}
 
 
 def _line(difference: FileDifference) -> str:
@@ -60,6 +79,8 @@ def _line(difference: FileDifference) -> str:
         return f"- {difference.path}: {difference.first}"
     if difference.kind == "added":
         return f"+ {difference.path}: {difference.second}"
+    if difference.kind == "moved":
+        return f"> {difference.path}: {difference.first}, moved to {difference.second} with the same bits"
     if difference.detail:
-        return f"! {difference.path}: {difference.first}, {difference.detail}"
+        return f"! {difference.path}: {difference.first}: {difference.detail}"
     return f"! {difference.path}: {difference.first} -> {difference.second}"

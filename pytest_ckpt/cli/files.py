@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+import os
+import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,9 @@ from pytest_ckpt.errors import CkptError
 if TYPE_CHECKING:
     from pytest_ckpt.inspection import Contents
 
-__all__ = ["add_json_option", "headline", "print_json", "read"]
+__all__ = ["add_json_option", "headline", "print_json", "read", "show"]
+
+_LONGEST_FACT = 60
 
 
 def add_json_option(parser: argparse.ArgumentParser) -> None:
@@ -39,14 +43,26 @@ def headline(contents: Contents) -> str:
     """Return the line that says what a file is."""
     from pytest_ckpt.inspection.words import count_of_bytes
 
-    facts = [f"{name} {value}" for name, value in contents.facts.items()]
+    facts = [f"{name} {value}" for name, value in contents.facts.items() if len(value) <= _LONGEST_FACT]
     size = sum(file.stat().st_size for file in _files(contents.path))
     return f"{contents.path}: {', '.join([contents.format, count_of_bytes(size), *facts])}"
 
 
 def print_json(document: Mapping[str, Any]) -> None:
-    """Print a document for programs."""
-    print(json.dumps(document, indent=2, ensure_ascii=False))
+    """Print a document for programs, in ASCII."""
+    show(json.dumps(document, indent=2).split("\n"))
+
+
+def show(lines: Iterable[str]) -> None:
+    """Print lines; what a file says in them cannot move the cursor, and what the terminal cannot spell is escaped."""
+    encoding = sys.stdout.encoding or "utf-8"
+    for line in lines:
+        plain = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+        try:
+            print(plain.encode(encoding, "backslashreplace").decode(encoding))
+        except BrokenPipeError:  # `pytest-ckpt inspect FILE | head`
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115 # Python flushes it at its end
+            return
 
 
 def _files(path: Path) -> list[Path]:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_ckpt.cli.files import add_json_option, headline, print_json, read
+from pytest_ckpt.cli.files import add_json_option, headline, print_json, read, show
+from pytest_ckpt.errors import CkptError
 
 if TYPE_CHECKING:
     from pytest_ckpt.inspection import Contents
@@ -19,70 +20,44 @@ __all__ = ["add_parser"]
 _DESCRIPTION = """\
 List what is in a checkpoint: a file of torch.save (zip or legacy), a pickle, a safetensors or JSON file, or a directory
 of torch.distributed.checkpoint. Nothing that stands in the file is run, and no tensor is read."""
+_DEPTH = """\
+levels to show, 0 for all; what stands below is added up (default: as many as give no more than 200 lines)"""
 
 
 def add_parser(subparsers: _Subparsers) -> None:
     """Add the command to those of ``pytest-ckpt``."""
     parser = subparsers.add_parser("inspect", help="list what is in a checkpoint", description=_DESCRIPTION)
     parser.add_argument("file", type=Path, metavar="FILE")
+    parser.add_argument("--depth", type=int, metavar="N", help=_DEPTH)
     add_json_option(parser)
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
+    from pytest_ckpt.inspection import UnreadableFile
+
     contents = read(options.file)
+    try:
+        document, lines = (_document(contents), []) if options.json else ({}, list(_lines(contents, options.depth)))
+    except UnreadableFile as error:
+        raise CkptError(f"{options.file}: {error}") from error
     if options.json:
-        print_json(_document(contents))
-    else:
-        print("\n".join(_lines(contents)))
+        print_json(document)
+    show(lines)
     return 0
 
 
-def _lines(contents: Contents) -> Iterator[str]:
+def _lines(contents: Contents, depth: int | None) -> Iterator[str]:
+    from pytest_ckpt.inspection.listing import listing
     from pytest_ckpt.inspection.safety import risk_of
 
     yield headline(contents)
-    for problem in contents.problems:
-        yield f"problem: {problem}"
+    yield from (f"problem: {problem}" for problem in contents.problems)
     yield ""
-    rows = list(_rows(contents))
-    width = min(max((len(path) for path, _, _ in rows), default=0), 60)
-    for path, words, remark in rows:
-        yield f"{path:<{width}}  {words:<24}  {remark}".rstrip()
-    yield ""
-    yield _totals(contents)
+    yield from listing(contents.root, depth)
     foreign = sorted(name for name in contents.symbols if risk_of(name) in ("foreign", "dangerous"))
     if foreign:
         yield f"Reading it in full would import and run: {', '.join(foreign)}. `pytest-ckpt scan` judges them."
-
-
-def _rows(contents: Contents) -> Iterator[tuple[str, str, str]]:
-    from pytest_ckpt.inspection import TensorInfo, walk
-    from pytest_ckpt.inspection.words import count_of_bytes, describe, size_of
-    from pytest_ckpt.paths import spell
-
-    first_at: dict[int, str] = {}
-    for keys, value in walk(contents.root):
-        path, remarks = spell(keys), []
-        if isinstance(value, TensorInfo):
-            remarks.append(count_of_bytes(size_of(value)))
-            remarks += [value.device] if value.device != "cpu" else []
-            remarks += [value.kind] if value.kind == "parameter" else []
-            for storage in value.storages:
-                other = first_at.setdefault(id(storage), path)
-                remarks += [f"shares memory with {other}"] if other != path else []
-        yield path, describe(value), ", ".join(remarks)
-
-
-def _totals(contents: Contents) -> str:
-    from pytest_ckpt.inspection import TensorInfo, walk
-    from pytest_ckpt.inspection.words import count_of_bytes, size_of
-
-    tensors = [value for _, value in walk(contents.root) if isinstance(value, TensorInfo)]
-    elements = sum(tensor.numel for tensor in tensors)
-    size = count_of_bytes(sum(map(size_of, tensors)))
-    count = "1 tensor" if len(tensors) == 1 else f"{len(tensors):,} tensors"
-    return f"{count} of {elements:,} elements, {size}."
 
 
 def _document(contents: Contents) -> dict[str, Any]:

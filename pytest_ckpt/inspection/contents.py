@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
@@ -16,18 +15,27 @@ __all__ = [
     "Call",
     "Contents",
     "DtypeInfo",
-    "OrderedMapping",
     "Region",
     "StorageInfo",
+    "StorageView",
     "Symbol",
     "TensorInfo",
     "UnreadableFile",
-    "walk",
+    "name_of",
 ]
 
 
 class UnreadableFile(CkptError):
-    """A file is no checkpoint that can be inspected; the message says what it is, or where it is damaged."""
+    """A file is no checkpoint that can be inspected; the message says what it is, or where it is damaged.
+
+    Attributes:
+        symbols: What its pickles name before the damage: reading it runs that, and fails then.
+    """
+
+    def __init__(self, message: str, symbols: Mapping[str, int] | None = None) -> None:
+        """Keep what was seen before the damage."""
+        super().__init__(message)
+        self.symbols: Mapping[str, int] = dict(symbols or {})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,6 +92,7 @@ class StorageInfo:
         numel: How many of those.
         location: The device it was written from.
         data: Its bytes or where they are, or ``None`` if that is not known.
+        swapped: Whether the bytes of its elements are in the other order than on the machines of today.
     """
 
     key: str
@@ -91,6 +100,15 @@ class StorageInfo:
     numel: int
     location: str
     data: Region | bytes | None = field(default=None, repr=False)
+    swapped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StorageView:
+    """A part of a storage under a name of its own, as torch before 0.4 wrote it."""
+
+    storage: StorageInfo
+    offset: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,7 +122,11 @@ class TensorInfo:
         offset: Elements of the storage before its first one.
         requires_grad: As it was saved.
         kind: ``tensor``, ``parameter``, or the layout or class of an unusual one.
-        storages: The memory behind it: one, or several for sparse tensors and for shards.
+        storages: The memory behind it; that of all its parts, if it has parts.
+        parts: What an unusual one consists of: indices and values, scales, the tensors inside a subclass, shards.
+        conjugate: Whether the values are those of the storage with the imaginary part's sign changed.
+        negative: Whether the values are those of the storage with their sign changed.
+        place: Where a shard begins in the whole tensor, in elements of each dimension.
     """
 
     dtype: str
@@ -114,6 +136,10 @@ class TensorInfo:
     requires_grad: bool = False
     kind: str = "tensor"
     storages: tuple[StorageInfo, ...] = ()
+    parts: tuple[TensorInfo, ...] = ()
+    conjugate: bool = False
+    negative: bool = False
+    place: tuple[int, ...] = ()
 
     @property
     def numel(self) -> int:
@@ -134,17 +160,25 @@ class ArrayInfo:
         dtype: numpy's short name, such as ``<f8``.
         shape: Its sizes; empty for a scalar.
         data: Its bytes; empty for one of objects.
+        items: The objects of an array of objects.
+        order: ``C`` or ``F``, as the bytes stand.
     """
 
     dtype: str = ""
     shape: tuple[int, ...] = ()
     data: bytes = field(default=b"", repr=False)
+    items: list[Any] = field(default_factory=list, repr=False)
+    order: str = "C"
 
     def build(self, state: Any) -> None:
         """Take what ``numpy.ndarray.__setstate__`` would get: version, shape, dtype, order and bytes."""
-        _, shape, dtype, _, data = state
-        self.dtype, self.shape = str(dtype), tuple(shape)
-        self.data = data if isinstance(data, bytes) else b""
+        shape, dtype, fortran, data = state[-4:]  # A very old numpy writes no version.
+        self.dtype, self.shape, self.order = name_of(dtype), _sizes(shape), "F" if fortran else "C"
+        if isinstance(data, list):
+            self.items = data
+        else:
+            data = data.encode("latin-1") if isinstance(data, str) else data
+            self.data = bytes(data) if isinstance(data, bytes | bytearray) else b""
 
 
 @dataclass(eq=False, slots=True)
@@ -153,13 +187,39 @@ class DtypeInfo:
 
     name: str
     order: str = "|"
+    fields: tuple[str, ...] = ()
 
     def build(self, state: Any) -> None:
-        """Take what ``numpy.dtype.__setstate__`` would get; the second is the byte order."""
-        self.order = str(state[1])
+        """Take what ``numpy.dtype.__setstate__`` would get: byte order second, then the names of fields and these."""
+        self.order = state[1] if isinstance(state[1], str) else "|"
+        if isinstance(state[3], tuple) and isinstance(state[4], dict):
+            inside = {name: state[4].get(name) for name in state[3] if isinstance(name, str)}
+            kinds = {name: item[0] if isinstance(item, tuple) and item else item for name, item in inside.items()}
+            # One in another one is only named: they may be nested to any depth.
+            self.fields = tuple(
+                f"{name}: {item.short if isinstance(item, DtypeInfo) else '?'}" for name, item in kinds.items()
+            )
+
+    @property
+    def short(self) -> str:
+        """Name and byte order, without fields."""
+        return f"{self.order.strip('|=')}{self.name}"
 
     def __str__(self) -> str:
-        return f"{self.order.strip('|=')}{self.name}"
+        return f"{self.short}{{{', '.join(self.fields)}}}" if self.fields else self.short
+
+
+def name_of(value: Any) -> str:
+    """Spell a name, a class or a number of a file; of anything else, which may be nested without end, its type."""
+    plain = isinstance(value, str | Symbol | DtypeInfo | bool) or (isinstance(value, int) and abs(value) < 1 << 64)
+    return str(value) if plain else type(value).__name__
+
+
+def _sizes(shape: Any) -> tuple[int, ...]:
+    sizes = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
+    if not all(type(size) is int and 0 <= size < 1 << 63 for size in sizes):
+        raise ValueError("an array's shape is made of other things than numbers")
+    return sizes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -173,6 +233,8 @@ class Contents:
         symbols: Each class or function that reading it in full would import, and how often it is named.
         problems: What is wrong with the file, one sentence each.
         facts: Other things worth knowing, such as the pickle protocol.
+        inside: What pickles name that are data in this file: strings of bytes, other entries of an archive. Reading the
+            file does not run them; a program that reads on does.
     """
 
     path: Path
@@ -181,60 +243,4 @@ class Contents:
     symbols: Mapping[str, int] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
-
-
-_PLACES = 1_000_000
-_DEPTH = 60
-
-
-def walk(root: Any) -> Iterator[tuple[tuple[object, ...], Any]]:
-    """Yield the leaves of nested containers with the keys that lead to them, in the file's order.
-
-    A list of many numbers is one leaf. A list that holds another one twice, and so on, makes a million places of a
-    file of a few hundred bytes: no more than that are looked at, and none that is more than 60 deep.
-    """
-    waiting: list[tuple[tuple[object, ...], Any, frozenset[int]]] = [((), root, frozenset())]
-    visited = 0
-    while waiting and visited < _PLACES:
-        keys, value, above = waiting.pop()
-        visited += 1
-        inside = [] if id(value) in above or len(keys) > _DEPTH else _children(value)
-        if not inside:
-            yield keys, value
-            continue
-        below = above | {id(value)}
-        waiting.extend(((*keys, key), item, below) for key, item in reversed(inside))
-
-
-def _children(value: Any) -> list[tuple[Any, Any]]:
-    if isinstance(value, dict):
-        return [(_key(key, number), item) for number, (key, item) in enumerate(value.items())]
-    if isinstance(value, list | tuple):
-        return [] if _is_numbers(value) else list(enumerate(value))
-    if isinstance(value, Call):
-        parts = {"args": value.args, "state": value.state, "items": value.items}
-        return [(f"<{name}>", part) for name, part in parts.items() if part]
-    return []
-
-
-_MANY_NUMBERS = 16  # More are a table, such as the state of a random generator, and one leaf.
-
-
-def _is_numbers(value: list[Any] | tuple[Any, ...]) -> bool:
-    return len(value) > _MANY_NUMBERS and all(type(item) in (int, float) for item in value)
-
-
-def _key(key: Any, number: int) -> Any:
-    if isinstance(key, TensorInfo | Call):  # as in the state of an optimizer, pickled as a whole
-        return f"<key {number}>"
-    return key if isinstance(key, str | int) else str(key)
-
-
-class OrderedMapping(OrderedDict[Any, Any]):
-    """A ``collections.OrderedDict`` of a file, with the attributes it had, such as a state dict's ``_metadata``."""
-
-    attributes: Any = None
-
-    def build(self, state: Any) -> None:
-        """Take the attributes."""
-        self.attributes = state
+    inside: Mapping[str, int] = field(default_factory=dict)

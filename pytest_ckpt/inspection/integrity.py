@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from pytest_ckpt.inspection.contents import Contents, TensorInfo, UnreadableFile, walk
-from pytest_ckpt.inspection.values import is_contiguous, open_values
+from pytest_ckpt.inspection.contents import Contents, TensorInfo, UnreadableFile
+from pytest_ckpt.inspection.values import open_values
+from pytest_ckpt.inspection.walking import walk
+from pytest_ckpt.paths import spell
 
 __all__ = ["damages", "has_checksums"]
+
+_UNPACKED_LIMIT = 1 << 28  # bytes; torch.save does not compress at all
 
 
 def has_checksums(contents: Contents) -> bool:
@@ -24,20 +29,24 @@ def damages(contents: Contents) -> Iterator[str]:
         yield from _wrong_checksums(contents.path)
     with open_values() as values:
         for keys, value in walk(contents.root):
-            if isinstance(value, TensorInfo) and value.storages and is_contiguous(value):
+            if isinstance(value, TensorInfo) and value.storages:
                 try:
                     for _ in values.chunks(value):
                         break
-                except UnreadableFile as error:
-                    yield f"{'.'.join(map(str, keys))}: {error}"
+                except (UnreadableFile, OSError, ValueError) as error:
+                    yield f"{spell(keys)}: {error}"
 
 
 def _wrong_checksums(path: Path) -> Iterator[str]:
+    unpacked = 0
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             try:
                 with archive.open(info) as entry:
-                    while entry.read(1 << 20):
-                        pass
-            except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, ValueError, RuntimeError) as error:
-                yield f"{info.filename} is damaged: {str(error) or 'it ends too early'}."
+                    while piece := entry.read(1 << 20):
+                        unpacked += len(piece) if info.compress_type != zipfile.ZIP_STORED else 0
+                        if unpacked > _UNPACKED_LIMIT:
+                            yield f"{info.filename} and others unpack to more than {_UNPACKED_LIMIT:,} bytes."
+                            return
+            except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError) as error:
+                yield f"{info.filename} is damaged: {str(error).rstrip('.') or 'it ends too early'}."

@@ -8,12 +8,14 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from pytest_ckpt.inspection.contents import Contents, Region, StorageInfo, TensorInfo, UnreadableFile
-from pytest_ckpt.inspection.rebuilding import ITEM_SIZES
+from pytest_ckpt.inspection.contents import Contents, Region, StorageInfo, TensorInfo, UnreadableFile, name_of
+from pytest_ckpt.inspection.rebuilt_tensors import ITEM_SIZES
 
-__all__ = ["read_safetensors"]
+__all__ = ["read_index", "read_safetensors"]
 
 _LENGTH = 8
+_MOST = 1 << 48  # bytes or elements
+_DIMENSIONS = 100
 _HEADER_LIMIT = 100_000_000  # bytes; the limit of the format's own library
 _DTYPES = {
     "BOOL": "bool",
@@ -47,7 +49,9 @@ def read_safetensors(path: Path) -> Contents:
     size = path.stat().st_size
     with path.open("rb") as file:
         length = int.from_bytes(file.read(_LENGTH), "little")
-        if length > min(_HEADER_LIMIT, size - _LENGTH):
+        if length > _HEADER_LIMIT:
+            raise UnreadableFile(f"The safetensors header claims {length:,} bytes, more than the format allows.")
+        if length > size - _LENGTH:
             raise UnreadableFile(
                 f"The safetensors header claims {length:,} bytes; the file has {size:,}: it is cut off."
             )
@@ -62,9 +66,46 @@ def read_safetensors(path: Path) -> Contents:
     return Contents(path=path, format="safetensors", root=root, problems=problems, facts=facts)
 
 
+def read_index(path: Path, weight_map: dict[str, Any]) -> Contents:
+    """Read a checkpoint in several safetensors files from the index that says what stands in which.
+
+    Args:
+        path: The index, a JSON file beside the others.
+        weight_map: From names of tensors to names of files.
+    """
+    problems: list[str] = []
+    shards = {name: _shard(path, name, problems) for name in dict.fromkeys(filter(_is_name, weight_map.values()))}
+    root = {}
+    for tensor, name in weight_map.items():
+        found = shards.get(name, {}) if _is_name(name) else {}
+        if tensor in found:
+            root[tensor] = found[tensor]
+        elif not _is_name(name) or found:
+            problems.append(f"{tensor} is said to stand in {name_of(name)[:100]}, but does not.")
+    return Contents(path=path, format="safetensors (index of several files)", root=root, problems=tuple(problems))
+
+
+def _is_name(name: Any) -> bool:
+    return isinstance(name, str) and name == Path(name).name and "\0" not in name and name not in ("", "..")
+
+
+def _shard(path: Path, name: str, problems: list[str]) -> dict[str, TensorInfo]:
+    file = path.parent / name
+    try:
+        if not file.is_file():
+            raise UnreadableFile("it is missing.")
+        found = read_safetensors(file)
+    except (UnreadableFile, OSError) as error:
+        problems.append(f"{name}: {error}")
+        return {}
+    problems += [f"{name}: {problem}" for problem in found.problems]
+    tensors: dict[str, TensorInfo] = found.root
+    return tensors
+
+
 def _header(data: bytes) -> dict[str, Any]:
     try:
-        header = json.loads(data)
+        header = json.loads(data, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise UnreadableFile(f"The safetensors header is no JSON: {error}.") from error
     if not isinstance(header, dict):
@@ -72,15 +113,27 @@ def _header(data: bytes) -> dict[str, Any]:
     return header
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = dict(pairs)
+    if len(names) < len(pairs):
+        raise ValueError("a name stands in it twice")
+    return names
+
+
 def _entry(path: Path, name: str, entry: Any, start: int) -> TensorInfo:
     try:
         dtype, shape, (first, last) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
-        dtype = _DTYPES.get(dtype, dtype)
+        dtype = _DTYPES.get(dtype, str(dtype)[:20])
+        if len(shape) > _DIMENSIONS or not all(
+            type(number) is int and number < _MOST for number in (*shape, first, last)
+        ):
+            raise ValueError("sizes or offsets that are none")
         length = prod(shape) * ITEM_SIZES.get(dtype, 0)
         if min(first, *shape, length, last - first) < 0 or (dtype in ITEM_SIZES and last - first != length):
-            raise ValueError(f"{last - first} bytes for {dtype} {shape}")
+            raise ValueError(f"{last - first:,} bytes for {dtype} {shape}")
     except (KeyError, TypeError, ValueError) as error:
-        raise UnreadableFile(f"The safetensors entry {name!r} is damaged: {error}.") from error
+        words = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise UnreadableFile(f"The safetensors entry {name[:100]!r} is damaged: {words}.") from error
     data = Region(path=path, offset=start + first, length=last - first)
     storage = StorageInfo(key=name, dtype=dtype, numel=prod(shape), location="cpu", data=data)
     return TensorInfo(dtype=dtype, shape=shape, storages=(storage,))

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Literal
 
-from pytest_ckpt.inspection.rebuilding import ITEM_SIZES
+from pytest_ckpt.inspection.rebuilt_tensors import ITEM_SIZES
+from pytest_ckpt.inspection.unpickling import UNKNOWN
 
 __all__ = ["Risk", "risk_of"]
 
@@ -37,62 +38,77 @@ _KNOWN = frozenset(
         *("argparse.Namespace", "types.SimpleNamespace", "collections.deque", "collections.defaultdict"),
         *("copyreg._reconstructor", "copy_reg._reconstructor", "re._compile", "uuid.UUID", "random.Random"),
         *("decimal.Decimal", "fractions.Fraction", "numpy.dtype", "numpy.ndarray"),
-        *("torch.storage._load_from_bytes", "torch.torch_version.TorchVersion"),
+        *("torch.storage._load_from_bytes", "torch.torch_version.TorchVersion", "functools.partial"),
+        *("io.BytesIO", "_io.BytesIO", "dill._dill._create_array"),
+        "torch.nested._internal.nested_tensor._rebuild_njt",
         "torch.distributed.checkpoint.filesystem._StorageInfo",
     }
 )
 
 _KNOWN_PATTERN = re.compile(
-    r"(datetime|pathlib(\._local)?)\.[a-zA-Z]+"
+    r"datetime\.(date|datetime|time|timedelta|timezone)|pathlib(\._local)?\.(Pure)?(Posix|Windows)?Path"
     r"|numpy\.(_core|core)\.multiarray\.(_reconstruct|scalar)|numpy\.(_core|core)\.numeric\._frombuffer"
     r"|numpy\.random\.\w+\.(__\w+_ctor|[A-Z]\w+)"
     r"|torch\.(nn\.modules|optim|amp|cuda\.amp)\.\w+\.[A-Z]\w*"
+    r"|torch\.jit\._pickle\.\w+|__torch__\..*"  # in TorchScript, whose classes no Python can import
+    r"|torch\.distributed\.(tensor(\.\w+)?|device_mesh|_mesh_layout)\.[A-Z_]\w*"
     r"|torch\.distributed\.checkpoint\.metadata\.[A-Z_]\w*"
 )
 
 _HARMLESS_BUILTINS = frozenset(
     {
         *("bool", "bytes", "dict", "float", "frozenset", "int", "list", "object", "range", "slice", "str", "tuple"),
-        *("NotImplemented", "Ellipsis", "Exception"),
+        *("NotImplemented", "Ellipsis", "Exception", "long", "unicode"),
     }
 )
 
 _DANGEROUS_MODULES = frozenset(
     {
-        *("builtins", "__builtin__"),
-        *("os", "posix", "nt", "subprocess", "sys", "shutil", "socket", "ctypes", "runpy", "importlib", "imp", "pty"),
-        *(
-            "commands",
-            "code",
-            "codeop",
-            "webbrowser",
-            "platform",
-            "timeit",
-            "cProfile",
-            "profile",
-            "pdb",
-            "bdb",
-            "trace",
-        ),
-        *("asyncio", "multiprocessing", "threading", "signal", "http", "urllib", "ftplib", "smtplib", "telnetlib"),
-        *("xmlrpc", "requests", "pickle", "_pickle", "marshal", "shelve", "tempfile", "pip", "ensurepip", "venv"),
-        *("zipimport", "pkgutil", "pydoc", "doctest", "unittest", "linecache", "inspect", "ast", "gc", "site"),
-        *("_posixsubprocess", "_osx_support", "distutils", "setuptools", "idlelib", "lib2to3", "bdb", "aifc"),
+        # Commands, processes and the system.
+        *("os", "posix", "nt", "subprocess", "_posixsubprocess", "sys", "shutil", "pty", "signal", "resource"),
+        *("commands", "popen2", "platform", "ctypes", "_ctypes", "multiprocessing", "_multiprocessing"),
+        *("threading", "_thread", "concurrent", "asyncio", "pexpect", "sh", "plumbum", "fabric", "paramiko"),
+        "psutil",
+        # Code out of text or bytes, and names out of text.
+        *("builtins", "__builtin__", "code", "codeop", "runpy", "imp", "importlib", "_frozen_importlib"),
+        *("_frozen_importlib_external", "zipimport", "pkgutil", "marshal", "types", "inspect", "ast", "dis"),
+        *("compileall", "py_compile", "pyclbr", "modulefinder", "gc", "site", "sysconfig", "atexit", "timeit"),
+        *("cProfile", "profile", "pstats", "pdb", "bdb", "trace", "doctest", "unittest", "test", "pydoc"),
+        *("idlelib", "lib2to3", "turtledemo", "_pyrepl", "_osx_support", "_aix_support", "numexpr", "jinja2"),
+        # Other pickles.
+        *("pickle", "_pickle", "cPickle", "shelve", "dbm", "dill", "cloudpickle", "joblib", "jsonpickle"),
+        "yaml",
+        # Files and the network.
+        *("io", "_io", "tempfile", "fileinput", "linecache", "zipfile", "tarfile", "sqlite3", "webbrowser"),
+        *("antigravity", "socket", "_socket", "socketserver", "ssl", "_ssl", "http", "urllib", "urllib2"),
+        *("httplib", "ftplib", "smtplib", "poplib", "imaplib", "nntplib", "telnetlib", "xmlrpc", "wsgiref"),
+        *("requests", "httpx", "aiohttp", "urllib3"),
+        # Packages that install and build.
+        *("pip", "ensurepip", "venv", "distutils", "setuptools", "pkg_resources"),
     }
 )
 
-_DANGEROUS_NAMES = frozenset(
-    {
-        *("operator.attrgetter", "operator.methodcaller", "operator.itemgetter", "_operator.attrgetter"),
-        *("_operator.methodcaller", "functools.reduce", "functools.partial", "types.FunctionType", "types.CodeType"),
-        *("torch.load", "torch.hub.load", "torch.serialization.load", "torch.jit.load", "torch.compile"),
-        *("torch._dynamo.guards.GuardBuilder.get", "torch.utils.cpp_extension.load", "torch.ops.load_library"),
-        *("numpy.load", "numpy.testing._private.utils.runstring", "numpy.f2py.compile", "joblib.load"),
-        *("dill._dill._create_function", "dill._dill._create_code", "dill.loads", "dill.load"),
-        *("cloudpickle.cloudpickle._make_function", "cloudpickle.cloudpickle._builtin_type"),
-        *("cloudpickle.cloudpickle.subimport", "pandas.io.pickle.read_pickle", "logging.config.dictConfig"),
-    }
+_DANGEROUS_PREFIXES = (
+    *("operator.attrgetter", "operator.methodcaller", "_operator.attrgetter", "_operator.methodcaller"),
+    *("functools.reduce", "functools.cached_property", "_functools.reduce", "itertools.starmap", "weakref.finalize"),
+    *("logging.config", "logging.FileHandler", "uuid._", "string.Formatter", "contextlib."),
+    *(
+        "torch.load",
+        "torch.save",
+        "torch.hub",
+        "torch.jit",
+        "torch.package",
+        "torch.compile",
+        "torch.serialization.load",
+    ),
+    *("torch.ops", "torch.classes", "torch.utils", "torch._dynamo", "torch._inductor", "torch.fx", "torch.testing"),
+    *("torch.distributed.rpc", "torch.distributed.launch", "torch.distributed.run", "torch.distributed.elastic"),
+    *("torch.multiprocessing", "torch.library", "torch._C", "torch.onnx", "torch.export"),
+    *("numpy.load", "numpy.save", "numpy.fromfile", "numpy.memmap", "numpy.testing", "numpy.f2py", "numpy.distutils"),
+    *("numpy.ctypeslib", "numpy.core.memmap", "numpy._core.memmap", "numpy.lib"),
+    *("pandas.io", "pandas.read_pickle", "pandas.eval", "sympy.parsing", "sympy.sympify", "sympy.core.sympify"),
 )
+"""By module or name, with everything below; what is known to be data of one of them stands in the lists above."""
 
 
 def risk_of(symbol: str, allowed: Iterable[str] = ()) -> Risk:
@@ -110,5 +126,10 @@ def risk_of(symbol: str, allowed: Iterable[str] = ()) -> Risk:
     if module in ("builtins", "__builtin__"):
         return "known" if name in _HARMLESS_BUILTINS else "dangerous"
     parts = re.split(r"[.:]", symbol)
-    hidden = parts if ":" in symbol else parts[:1]
-    return "dangerous" if symbol in _DANGEROUS_NAMES or not _DANGEROUS_MODULES.isdisjoint(hidden) else "foreign"
+    # Behind a colon stands a name inside another one, which may be a module or lead to one.
+    leads = not _DANGEROUS_MODULES.isdisjoint(parts if ":" in symbol else parts[:1])
+    below = any(
+        f"{symbol}.".startswith(prefix if prefix[-1] in "._" else f"{prefix}.") for prefix in _DANGEROUS_PREFIXES
+    )
+    hidden = ":" in symbol and any(part.startswith("__") for part in parts)
+    return "dangerous" if leads or below or hidden or symbol == UNKNOWN else "foreign"

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import ctypes
 import mmap
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 from pytest_ckpt.inspection.archives import read_archive
 from pytest_ckpt.inspection.contents import Region, StorageInfo, TensorInfo, UnreadableFile
-from pytest_ckpt.inspection.rebuilding import ITEM_SIZES
+from pytest_ckpt.inspection.elements import gathered, put, with_marks
+from pytest_ckpt.inspection.rebuilt_tensors import ITEM_SIZES
 
 __all__ = ["CHUNK", "Values", "is_contiguous", "open_values"]
 
 CHUNK = 4 << 20
 """The most bytes that are looked at together."""
+
+_MOST_AT_ONCE = 1 << 28  # bytes
+_REPEATED = 64  # times that a tensor may be larger than its storage, by strides of 0, to be looked at
 
 
 @contextmanager
@@ -35,31 +40,69 @@ class Values:
     def chunks(self, tensor: TensorInfo) -> Iterator[bytes | memoryview]:
         """Yield a tensor's bytes in the order of its elements, in chunks of equal size but for the last one.
 
-        The bytes of a sparse tensor are those of its parts; a tensor in shards yields shard after shard.
+        A chunk is valid until the next one is asked for. The bytes of a tensor that has parts are those of its parts,
+        one after the other; shards are put together.
 
         Raises:
             UnreadableFile: If they are not in the file.
         """
-        for storage in tensor.storages:
-            if (inner := _inside_shard(storage)) is not None:
-                yield from self.chunks(inner)
-            elif len(tensor.storages) > 1 or is_contiguous(tensor):
-                yield from self._plain(tensor, storage)
-            else:
-                yield from _split(self._gathered(tensor, storage))
+        yield from _even(self._pieces(tensor))
 
-    def _plain(self, tensor: TensorInfo, storage: StorageInfo) -> Iterator[bytes | memoryview]:
-        alone = len(tensor.storages) == 1
-        size = ITEM_SIZES.get(tensor.dtype, 0)
-        start = tensor.offset * size if alone else 0
-        length = tensor.numel * size if alone else storage.numel * ITEM_SIZES[storage.dtype]
-        data = _data(storage)
-        if isinstance(data, bytes):
-            _require(start + length, len(data), storage)
-            yield from _split(memoryview(data)[start : start + length])
+    def _pieces(self, tensor: TensorInfo) -> Iterator[bytes | memoryview]:
+        if any(part.place for part in tensor.parts):
+            yield from self._shards(tensor)
             return
-        _require(start + length, data.length, storage)
-        yield from self._mapped(data.path, data.offset + start, length)
+        for part in tensor.parts:
+            yield from self._pieces(part)
+        for storage in () if tensor.parts else tensor.storages:
+            if (inner := _inside_shard(storage)) is not None:
+                yield from self._pieces(inner)
+            else:
+                yield from with_marks(self._in_storage(tensor, storage), tensor, swapped=storage.swapped)
+
+    def _in_storage(self, tensor: TensorInfo, storage: StorageInfo) -> Iterator[bytes | memoryview]:
+        size = ITEM_SIZES.get(tensor.dtype)
+        if size is None:
+            raise UnreadableFile(f"How many bytes an element of {tensor.dtype} has is not known here.")
+        data, there = _data(storage), _length(storage)
+        if is_contiguous(tensor):
+            first, last = tensor.offset * size, (tensor.offset + tensor.numel) * size
+        else:
+            steps = zip(tensor.shape, tensor.strides, strict=True)
+            first, last = 0, (tensor.offset + sum((n - 1) * step for n, step in steps) + 1) * size
+            if tensor.numel * size > _REPEATED * max(there, CHUNK):
+                raise UnreadableFile(f"Storage {storage.key} is far smaller than its tensor: {tensor.shape}.")
+        _require(last, there, storage)
+        if is_contiguous(tensor):
+            yield from self._plain(data, first, last)
+        elif isinstance(data, bytes):
+            yield from gathered(memoryview(data), tensor, size, CHUNK)
+        else:
+            with memoryview(self._map(data.path)) as whole, whole[data.offset : data.offset + last] as view:
+                yield from gathered(view, tensor, size, CHUNK)
+
+    def _plain(self, data: Region | bytes, first: int, last: int) -> Iterator[bytes | memoryview]:
+        if isinstance(data, bytes):
+            for start in range(first, last, CHUNK):
+                yield memoryview(data)[start : min(start + CHUNK, last)]
+        else:
+            yield from self._mapped(data.path, data.offset + first, last - first)
+
+    def _shards(self, tensor: TensorInfo) -> Iterator[bytes | memoryview]:
+        """Put shards together: one after the other where they are rows of the whole, else in memory."""
+        shards = sorted(tensor.parts, key=lambda part: part.place)
+        size, rest = ITEM_SIZES[tensor.dtype], tensor.shape[1:]
+        rows = [(part.place[0], part.shape[0]) for part in shards if part.shape[1:] == rest and not any(part.place[1:])]
+        if len(rows) == len(shards) and all(a + n == b for (a, n), (b, _) in pairwise(rows)):
+            for part in shards:
+                yield from self._pieces(replace(part, place=()))
+            return
+        if tensor.numel * size > _MOST_AT_ONCE:
+            raise UnreadableFile(f"Its shards have {tensor.numel * size:,} bytes, too many to put together here.")
+        whole = bytearray(tensor.numel * size)
+        for part in shards:
+            put(whole, tensor.shape, b"".join(map(bytes, self._pieces(replace(part, place=())))), part, size)
+        yield bytes(whole)
 
     def _mapped(self, path: Path, offset: int, length: int) -> Iterator[memoryview]:
         if length == 0:
@@ -78,20 +121,6 @@ class Values:
             file = self._stack.enter_context(path.open("rb"))
             self._maps[path] = self._stack.enter_context(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
         return self._maps[path]
-
-    def _gathered(self, tensor: TensorInfo, storage: StorageInfo) -> memoryview:
-        """Return the elements of a tensor that does not stand in its storage in order."""
-        size = ITEM_SIZES.get(tensor.dtype, 0)
-        data = _data(storage)
-        last = tensor.offset + sum((n - 1) * step for n, step in zip(tensor.shape, tensor.strides, strict=True))
-        length = len(data) if isinstance(data, bytes) else data.length
-        _require((last + 1) * size, length, storage)
-        raw = (
-            data
-            if isinstance(data, bytes)
-            else b"".join(map(bytes, self._mapped(data.path, data.offset, (last + 1) * size)))
-        )
-        return _in_order(raw, tensor, size)
 
 
 def is_contiguous(tensor: TensorInfo) -> bool:
@@ -124,15 +153,21 @@ def _require(needed: int, there: int, storage: StorageInfo) -> None:
         raise UnreadableFile(f"Storage {storage.key} has {there:,} bytes; its tensor reaches to byte {needed:,}.")
 
 
-def _split(data: memoryview) -> Iterator[memoryview]:
-    for first in range(0, len(data), CHUNK):
-        yield data[first : first + CHUNK]
+def _length(storage: StorageInfo) -> int:
+    data = _data(storage)
+    return len(data) if isinstance(data, bytes) else data.length
 
 
-def _in_order(raw: bytes, tensor: TensorInfo, size: int) -> memoryview:
-    import torch  # slow to import, and only views and transposed tensors need it
-
-    kinds = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64, 16: torch.complex128}
-    flat = torch.frombuffer(bytearray(raw), dtype=kinds[size])
-    ordered = flat.as_strided(tensor.shape, tensor.strides, tensor.offset).contiguous()
-    return memoryview(ctypes.string_at(ordered.data_ptr(), ordered.nbytes))  # torch may be there without numpy
+def _even(pieces: Iterator[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+    """Yield the same bytes in chunks of one size; those that are so already are not copied."""
+    left = bytearray()
+    for piece in pieces:
+        if not left and len(piece) == CHUNK:
+            yield piece
+            continue
+        left += piece
+        while len(left) >= CHUNK:
+            yield bytes(left[:CHUNK])
+            del left[:CHUNK]
+    if left:
+        yield bytes(left)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_ckpt.inspection.contents import ArrayInfo, Call, DtypeInfo, Symbol, TensorInfo
-from pytest_ckpt.inspection.rebuilding import ITEM_SIZES
+from pytest_ckpt.inspection.contents import ArrayInfo, Call, TensorInfo, name_of
+from pytest_ckpt.inspection.rebuilt_tensors import ITEM_SIZES
 
 __all__ = ["count_of_bytes", "describe", "size_of"]
 
@@ -18,14 +18,34 @@ def describe(value: Any) -> str:
     """Describe a leaf: a tensor by its kind and shape, other things by their value where that is short."""
     if isinstance(value, TensorInfo):
         kind = "" if value.kind in ("tensor", "parameter") else f", {value.kind}"
-        return f"{value.dtype} {value.shape}{kind}"
+        return _short(f"{value.dtype} {value.shape}{kind}")
     if isinstance(value, ArrayInfo):
-        return f"numpy {value.dtype} {value.shape}"
+        return _short(f"numpy {value.dtype} {value.shape}")
     if isinstance(value, Call):
-        return f"object of {value.function}" if not value.args else f"{value.function}(...)"
-    if isinstance(value, list | tuple) and len(value) > _FEW:
-        return f"{type(value).__name__} of {len(value):,}"
-    text = str(value) if isinstance(value, Symbol | DtypeInfo) else repr(value)
+        name = name_of(value.function)
+        return _short(f"{name}(...)" if value.args else f"object of {name}")
+    if isinstance(value, list | tuple | set | frozenset | dict):
+        return _container(value)
+    if isinstance(value, int) and abs(value) >= 1 << 64:
+        return f"int of {value.bit_length():,} bits"
+    if isinstance(value, str | bytes):
+        return _short(repr(value[:_LONGEST]))
+    return _short(repr(value) if isinstance(value, float | complex) or value is None else name_of(value))
+
+
+def _container(value: Any) -> str:
+    if len(value) > _FEW or not all(isinstance(item, int | float | str) for item in value):
+        kind = "dict" if isinstance(value, dict) else type(value).__name__
+        return f"{kind} of {len(value):,}"
+    text = ", ".join(map(describe, value))
+    if isinstance(value, list):
+        return _short(f"[{text}]")
+    if isinstance(value, tuple):
+        return _short(f"({text},)" if len(value) == 1 else f"({text})")
+    return _short(f"{{{text}}}" if text or isinstance(value, dict) else f"{type(value).__name__}()")
+
+
+def _short(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
