@@ -22,6 +22,7 @@ _MODULES = {
     "checks": "benchmarks.default_checks",
     "processes": "benchmarks.fresh_processes",
     "strategies": "benchmarks.strategies",
+    "manifest": "benchmarks.manifest",
 }
 _PACKAGES = ("pytest", "torch", "numpy", "pytest-torch")
 

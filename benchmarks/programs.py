@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from pytest_ckpt import TrainingRun
+from pytest_ckpt.golden.guarding import Guarded
 from pytest_ckpt.plugin.ckpt_fixture import CkptFixture
 from pytest_ckpt.plugin.settings import Settings
 
@@ -75,4 +76,14 @@ def _components(trainer: Trainer) -> dict[str, Any]:
 
 def ckpt_fixture() -> CkptFixture:
     """Return what a test gets as ``ckpt``, without a pytest around it."""
-    return CkptFixture(settings=Settings(), record=lambda outcome: None, limit=10, per_check=lambda settings: {})
+
+    def no_guard(*arguments: object) -> Guarded:
+        raise NotImplementedError
+
+    return CkptFixture(
+        settings=Settings(),
+        record=lambda outcome: None,
+        limit=10,
+        per_check=lambda settings: {},
+        guard=no_guard,
+    )

@@ -15,9 +15,9 @@ from pytest_ckpt.comparison import differ
 from pytest_ckpt.editing import Document, read_checkpoint
 from pytest_ckpt.editing.places import tensors
 from pytest_ckpt.errors import CheckpointFailure, UsageError
+from pytest_ckpt.paths import matches_any, spell
 from pytest_ckpt.runs import LiveRun, MakeRun, build
 from pytest_ckpt.state import capture
-from pytest_ckpt.state.paths import matches_any, spell
 from pytest_ckpt.state.tensors import describe_tensor
 from pytest_ckpt.trips import FIRST_SEED, CallFailed, stage, workspace
 

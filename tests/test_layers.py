@@ -23,10 +23,12 @@ PACKAGE = Path(pytest_ckpt.__file__).parent
 # A module imports its own layer and those below. The root is above all: it only hands names out, lazily.
 LAYERS = {
     "errors": 0,
+    "paths": 0,
     "state": 1,
     "comparison": 2,
     "editing": 2,
     "formats": 2,
+    "inspection": 2,
     "overwriting": 6,
     "relocation": 6,
     "integrations": 3,

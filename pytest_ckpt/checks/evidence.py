@@ -12,12 +12,12 @@ from pytest_ckpt.diagnosis import Needs, component_kinds, find_needs
 from pytest_ckpt.formats.leaves import leaves
 from pytest_ckpt.generations import Generations, Predictions, compare_generations, compare_predictions
 from pytest_ckpt.overwriting import LoadedOver, SavedOver, load_over, save_over
+from pytest_ckpt.paths import spell
 from pytest_ckpt.runs import build
 from pytest_ckpt.runs.storage import OWN
 from pytest_ckpt.second_resume import resume_twice, two_points
 from pytest_ckpt.spine import first_divergence, interrupt, uninterrupted
 from pytest_ckpt.state import capture
-from pytest_ckpt.state.paths import spell
 from pytest_ckpt.trips import (
     FIRST_SEED,
     CallFailed,

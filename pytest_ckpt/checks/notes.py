@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from pytest_ckpt.checks.evidence import Evidence
 from pytest_ckpt.formats.leaves import leaves
+from pytest_ckpt.paths import matches_any, spell
 from pytest_ckpt.runs import build
 from pytest_ckpt.state import capture
-from pytest_ckpt.state.paths import matches_any, spell
 from pytest_ckpt.trips import FIRST_SEED, workspace
 
 __all__ = ["notes_on_state"]

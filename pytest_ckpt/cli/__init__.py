@@ -7,12 +7,12 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from pytest_ckpt.cli import checks
+from pytest_ckpt.cli import checks, diff, golden, inspect, scan
 from pytest_ckpt.errors import CkptError
 
 __all__ = ["main"]
 
-_COMMANDS = (checks,)
+_COMMANDS = (inspect, diff, scan, golden, checks)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

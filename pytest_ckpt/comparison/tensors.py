@@ -11,7 +11,7 @@ import torch
 
 from pytest_ckpt.comparison.diff import Kind, Mismatch
 from pytest_ckpt.comparison.rounding import rounded_to
-from pytest_ckpt.state.paths import Keys, spell
+from pytest_ckpt.paths import Keys, spell
 from pytest_ckpt.state.tensors import dense_parts, describe_tensor, is_initialized
 
 __all__ = ["compare_tensors", "tensors_differ"]

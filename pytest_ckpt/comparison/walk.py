@@ -14,9 +14,9 @@ from pytest_ckpt.comparison.rounding import rounded_to
 from pytest_ckpt.comparison.tensors import compare_tensors, tensors_differ
 from pytest_ckpt.comparison.values import bits_of, same_members, same_value
 from pytest_ckpt.comparison.words import NOTHING, array_differences, describe, in_native_order, is_array
+from pytest_ckpt.paths import Keys, spell
 from pytest_ckpt.state.capture import StateTree
 from pytest_ckpt.state.freezing import ObjectPicture, freeze
-from pytest_ckpt.state.paths import Keys, spell
 
 __all__ = ["compare", "differ"]
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
+from pytest_ckpt.paths import Bracketed, spell
 from pytest_ckpt.state.hidden import walk_graph
 from pytest_ckpt.state.naming import is_optimizer_like, parameter_names
-from pytest_ckpt.state.paths import Bracketed, spell
 
 __all__ = ["Misplaced", "audit_placement", "placements"]
 

@@ -15,7 +15,7 @@ import torch
 
 from pytest_ckpt.editing.codec import Codec
 
-__all__ = ["find_codec", "is_dcp"]
+__all__ = ["codec_for", "find_codec", "is_dcp"]
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C.to_bytes(10, "little")  # torch.serialization.MAGIC_NUMBER
 _PICKLE_PACKAGES = ("pickle", "cloudpickle", "dill")
@@ -41,6 +41,13 @@ def find_codec(path: Path) -> Codec | None:
     if head.startswith(b"\x80") or path.suffix in (".pkl", ".pickle"):
         return _PICKLE
     return _JSON if head.lstrip()[:1] in (b"{", b"[") else None
+
+
+def codec_for(format: str) -> Codec | None:
+    """Return the codec that writes a format, called as :mod:`pytest_ckpt.inspection` calls it."""
+    here = {"torch.save (zip)": _ZIP, "torch.save (legacy)": _LEGACY, "pickle": _PICKLE, "JSON": _JSON}
+    modules = {"safetensors": "with_safetensors", "torch.distributed.checkpoint": "with_dcp"}
+    return _elsewhere(modules[format]) if format in modules else here.get(format)
 
 
 def _elsewhere(module: str) -> Codec:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pytest_ckpt.editing.codec import Codec
 from pytest_ckpt.editing.codecs import find_codec, is_dcp
-from pytest_ckpt.state.paths import Keys, spell
+from pytest_ckpt.paths import Keys, spell
 
 __all__ = ["Document", "File", "read_checkpoint", "read_saved"]
 

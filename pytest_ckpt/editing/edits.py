@@ -11,7 +11,7 @@ import torch
 
 from pytest_ckpt.editing.content import Document
 from pytest_ckpt.editing.places import at_place, changed, children, optimizer_states, renamed, tensors, without
-from pytest_ckpt.state.paths import Keys
+from pytest_ckpt.paths import Keys
 
 __all__ = ["Edit", "casts", "drops", "edit_at", "renames", "reshapes"]
 

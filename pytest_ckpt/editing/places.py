@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from pytest_ckpt.state.paths import Keys
+from pytest_ckpt.paths import Keys
 
 __all__ = [
     "at_place",

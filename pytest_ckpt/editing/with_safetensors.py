@@ -29,7 +29,8 @@ def _read(path: Path) -> _Tensors:
 
 
 def _write(tensors: Any, path: Path) -> None:
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, metadata=tensors.metadata)
+    metadata = getattr(tensors, "metadata", None)  # What was read from another format has none.
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, metadata=metadata)
 
 
 CODEC = Codec(name="safetensors", read=_read, write=_write, read_safely=_read)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from collections.abc import Iterator, Mapping
 
-from pytest_ckpt.state.paths import Keys
+from pytest_ckpt.paths import Keys
 
 __all__ = ["MAPPINGS", "SEQUENCES", "leaves"]
 

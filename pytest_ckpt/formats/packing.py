@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from pytest_ckpt.formats.leaves import MAPPINGS
-from pytest_ckpt.state.paths import Keys, spell
+from pytest_ckpt.paths import Keys, spell
 
 __all__ = ["STRUCTURE", "pack", "unpack"]
 

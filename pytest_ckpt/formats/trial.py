@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import torch
 
 from pytest_ckpt.formats.leaves import leaves
-from pytest_ckpt.state.paths import Keys, spell
+from pytest_ckpt.paths import Keys, spell
 
 __all__ = ["Copy", "cannot_keep", "reason_to_refuse", "reason_to_refuse_objects"]
 

@@ -5,33 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_ckpt.check_settings import CheckSettings
 from pytest_ckpt.checks import Outcome, Outcomes
 from pytest_ckpt.comparison import Mismatch, compare
-from pytest_ckpt.errors import CheckpointFailure, UsageError
+from pytest_ckpt.errors import CheckpointFailure
 from pytest_ckpt.faults import SelfTest
-from pytest_ckpt.plugin.quick_trips import QuickTrip, if_plainly_right, quick_resume, quick_round_trip
+from pytest_ckpt.paths import matches_any
+from pytest_ckpt.plugin.by_hand import RESUME, ROUND_TRIP, as_state, resume_by_hand, round_trip_by_hand
 from pytest_ckpt.plugin.settings import Settings
 from pytest_ckpt.plugin.verdicts import foreign_frames_only, refuse
 from pytest_ckpt.reporting import mismatch_lines, report
-from pytest_ckpt.running import PlannedCheck, plan_checks, run_planned
+from pytest_ckpt.running import plan_checks, run_planned
 from pytest_ckpt.self_testing import as_outcome, failure_of, selftest
-from pytest_ckpt.state import StateTree, capture, is_stateful
-from pytest_ckpt.state.paths import matches_any
 from pytest_ckpt.warm_start import check_warm_start, warm_start_text
+
+if TYPE_CHECKING:
+    from pytest_ckpt.plugin.golden_calls import Guard
 
 __all__ = ["CkptFixture"]
 
-_ROUND_TRIP = ("state_is_restored", "traits_are_restored", "outputs_are_restored")
-_RESUME = ("resume_is_exact", "state_is_restored")
 _UNDECIDED = ("vacuous", "undecidable", "skipped")
-_STEPS = 6
-# After one step an optimizer has momentum; after two, what is done every other step has been done.
-_STEPS_BEFORE_SAVING = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +43,7 @@ class CkptFixture:
         record: Takes each outcome, for the report of the test.
         limit: How many mismatches to show; 0 shows all.
         per_check: Returns what the project settles for single checks and some settings leave open.
+        guard: Judges the checkpoints of other versions, and writes what the command line allows.
     """
 
     # Not repeated above every failure, where pytest shows the arguments of the test.
@@ -53,6 +51,7 @@ class CkptFixture:
     record: Callable[[Outcome], None] = field(repr=False)
     limit: int = field(repr=False)
     per_check: Callable[[Settings], Mapping[str, CheckSettings]] = field(repr=False)
+    guard: Guard = field(repr=False)
 
     def round_trip(
         self, make_run: Callable[..., Any], *, format: str | None = None, steps: int | None = None
@@ -71,7 +70,9 @@ class CkptFixture:
             UsageError: If the call or the run cannot be used.
         """
         __tracebackhide__ = True
-        return self._finish(foreign_frames_only(lambda: self._round_trip(make_run, format, steps)), _ROUND_TRIP[0])
+        call = {"formats": format, "steps": steps}
+        found = foreign_frames_only(lambda: round_trip_by_hand(make_run, self._settings(**call)))
+        return self._finish(found, ROUND_TRIP[0])
 
     def resume(
         self,
@@ -96,7 +97,9 @@ class CkptFixture:
             UsageError: If the call or the run cannot be used.
         """
         __tracebackhide__ = True
-        return self._finish(foreign_frames_only(lambda: self._resume(make_run, at, steps, format)), _RESUME[0])
+        call = {"formats": format, "steps": steps, "at": at}
+        found = foreign_frames_only(lambda: resume_by_hand(make_run, self._settings(**call)))
+        return self._finish(found, RESUME[0])
 
     def check(self, make_run: Callable[..., Any], *, raise_on_failure: bool = True, **options: Any) -> Outcomes:
         """Do as :func:`~pytest_ckpt.check_training_run`, with the settings of the test and of single checks.
@@ -129,6 +132,32 @@ class CkptFixture:
         if outcomes["warm_start"].status == "vacuous":
             pytest.skip(f"vacuous: {outcomes['warm_start'].summary}")
         return outcomes
+
+    def golden(
+        self, make_run: Callable[..., Any], name: str, *, mode: str | None = None, at: int = 2, format: str = ""
+    ) -> Outcomes:
+        """Require that checkpoints of earlier versions of the project are what they were to today's code.
+
+        Today's checkpoint is described and compared with the manifest in ``__checkpoints__/<name>/manifest.json``
+        beside the test; checkpoints of the form it had, and those that are kept, are loaded and followed. Nothing is
+        written but with ``--ckpt-update`` and ``--ckpt-keep``. See ``docs/guard.md``.
+
+        Args:
+            make_run: Makes a fresh run, as for :func:`~pytest_ckpt.check_training_run`.
+            name: What to call the run; one directory for each name.
+            mode: ``none``, ``backward`` (the default), ``forward`` or ``full``; with ``_transitive`` at the end, all
+                that are kept instead of the newest.
+            at: Training steps before saving.
+            format: The format to save in; by default the run's own save and load.
+
+        Raises:
+            CheckpointFailure: If a change breaks someone, or the manifest is missing or behind.
+            UsageError: If the call, the manifest or a kept checkpoint cannot be used.
+        """
+        __tracebackhide__ = True
+        guarded = foreign_frames_only(lambda: self.guard(make_run, name, mode, at, format))
+        self.record(guarded.outcome)
+        return refuse([guarded.outcome], limit=self.limit)
 
     def selftest(self, make_run: Callable[..., Any], *, raise_on_failure: bool = True, **options: Any) -> SelfTest:
         """Call :func:`~pytest_ckpt.selftest` with the settings of the test, formats and devices aside.
@@ -168,40 +197,13 @@ class CkptFixture:
             text = "\n".join([summary, *mismatch_lines(mismatches, limit=self.limit)])
             raise CheckpointFailure(text, Outcomes(items=(outcome,)))
 
-    def _round_trip(self, make_run: Any, format: str | None, steps: int | None) -> list[Outcome]:
-        settings = self._settings(formats=format, steps=steps)
-        before: Any = _STEPS_BEFORE_SAVING if settings.steps is None else settings.steps
-        if not isinstance(before, int) or before < 0:
-            raise UsageError(f"steps={before!r}; it is the number of training steps before saving, at least 0.")
-        found = []
-        for name in settings.formats or ("",):
-            trip = QuickTrip(make_run=make_run, format=name, steps=before, at=(before,), ignore=settings.ignore or ())
-            if passes := _quickly(quick_round_trip, trip, settings):
-                found += passes
-                continue
-            # Two more steps where the checks have to judge: what training puts right by itself is no loss.
-            planned = _plan(make_run, settings, name, select=_ROUND_TRIP, steps=before + 2, at=(before,))
-            found += [item.run() for item in planned.values()]
-        return found
-
-    def _resume(self, make_run: Any, at: Any, steps: int | None, format: str | None) -> list[Outcome]:
-        settings = self._settings(formats=format, steps=steps, at=at)
-        found = []
-        for name in settings.formats or ("",):
-            planned = _plan(make_run, settings, name, select=_RESUME)
-            total = settings.steps or _STEPS
-            points = settings.at or tuple(range(total))
-            trip = QuickTrip(make_run=make_run, format=name, steps=total, at=points, ignore=settings.ignore or ())
-            found += _quickly(quick_resume, trip, settings) or _judge_resume(planned)
-        return found
-
     def _check(self, make_run: Any, options: Mapping[str, Any]) -> Outcomes:
         settings = self._settings(**options)
         return run_planned(plan_checks(make_run, **settings.given(), per_check=self.per_check(settings)))
 
     def _differences(self, saved: Any, loaded: Any, ignore: str | Iterable[str] | None) -> tuple[Mismatch, ...]:
         globs = self._settings(ignore=ignore).ignore or ()
-        found = compare(*map(_as_state, (saved, loaded)))
+        found = compare(*map(as_state, (saved, loaded)))
         return tuple(mismatch for mismatch in found if not matches_any(mismatch.path, globs))
 
     def _settings(self, **call: Any) -> Settings:
@@ -221,28 +223,3 @@ class CkptFixture:
         if len(undecided) == sum(outcome.check == deciding for outcome in found):
             pytest.skip(f"{undecided[0].status}: {undecided[0].summary}")
         return outcomes
-
-
-def _plan(make_run: Any, settings: Settings, format: str, **ours: Any) -> dict[str, PlannedCheck]:
-    options = replace(settings, formats=(format,) if format else None, **ours).given()
-    return {item.name: item for item in plan_checks(make_run, **options)}
-
-
-def _quickly(quick: Callable[[QuickTrip], list[Outcome]], trip: QuickTrip, settings: Settings) -> list[Outcome]:
-    # Only the checks know whether a failure was expected, and therefore whether a pass was not.
-    return [] if settings.expected_failures else if_plainly_right(quick, trip)
-
-
-def _judge_resume(planned: dict[str, PlannedCheck]) -> list[Outcome]:
-    resumed = planned["resume_is_exact"].run()
-    if resumed.status != "skipped":
-        return [resumed]
-    restored = planned["state_is_restored"].run()  # says what is wrong with a checkpoint that cannot be loaded
-    return [restored, resumed] if restored.failed else [resumed]
-
-
-def _as_state(value: Any) -> Any:
-    if is_stateful(value):
-        return capture(value, hidden=False)
-    # So that each path has a name to begin with.
-    return value if isinstance(value, Mapping | StateTree) else {"state": value}

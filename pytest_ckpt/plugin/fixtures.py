@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,6 +11,7 @@ from pytest_ckpt.errors import CkptError, MissingDependencyError
 from pytest_ckpt.plugin.recording import recorder
 
 if TYPE_CHECKING:
+    from pytest_ckpt.golden.guarding import Guarded
     from pytest_ckpt.plugin.ckpt_fixture import CkptFixture
 
 _DEFAULT_FORMATS = ("torch",)
@@ -29,7 +30,14 @@ def ckpt(request: pytest.FixtureRequest) -> CkptFixture:
         record=recorder(request.node),
         limit=mismatch_limit(request.config),
         per_check=partial(per_check, request.config),
+        guard=partial(_guard, request.node),
     )
+
+
+def _guard(node: pytest.Item, *arguments: Any) -> Guarded:
+    from pytest_ckpt.plugin.golden_calls import guard_of
+
+    return guard_of(node)(*arguments)
 
 
 @pytest.fixture

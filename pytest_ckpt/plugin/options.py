@@ -25,7 +25,8 @@ _OPTIONS = {
 _INI_NAMES = {"run": "ckpt_run", "format": "ckpt_formats"}
 _SETTINGS = {"format": "formats"}
 _MARKER = (
-    "ckpt(*, steps, at, formats, ignore, select, expected_failures): settings for the fixtures `ckpt` and "
+    "ckpt(*, steps, at, formats, ignore, select, expected_failures, golden_mode, golden_directory): "
+    "settings for the fixtures `ckpt` and "
     "`ckpt_format` and for checks made by `parametrize_with_checks`"
 )
 
@@ -47,6 +48,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="put bugs into each checked run on purpose, one test for each bug: some check must see it",
     )
+    _add_golden_options(group, parser)
+
+
+def _add_golden_options(group: pytest.OptionGroup, parser: pytest.Parser) -> None:
+    words = "write the manifests of the tests with ckpt.golden() that run, unless a change breaks someone unwaived"
+    group.addoption("--ckpt-update", action="store_true", help=words)
+    words = "keep the checkpoints of the tests with ckpt.golden() that run, under the name of a release"
+    group.addoption("--ckpt-keep", metavar="RELEASE", default=None, help=words)
+    words = "delete the manifests, with what is kept beside them, that no test has used; only after a whole run"
+    group.addoption("--ckpt-prune", action="store_true", help=words)
+    words = "whose checkpoints ckpt.golden() judges: none, backward, forward or full, or these with _transitive"
+    parser.addini("ckpt_golden_mode", words, default="")
+    parser.addini("ckpt_golden_directory", "where ckpt.golden() has its files, seen from the test", default="")
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:

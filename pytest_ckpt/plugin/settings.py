@@ -11,10 +11,11 @@ import pytest
 from pytest_ckpt.errors import UsageError
 from pytest_ckpt.plugin.stash import FROM_CONFIG
 
-__all__ = ["Settings", "require_formats", "require_names", "settings_of"]
+__all__ = ["Settings", "golden_marks", "require_formats", "require_names", "settings_of"]
 
 OWN_FORMAT = "own"  # runs.storage has it too, but imports torch
-_MARKER_KEYWORDS = ("steps", "at", "formats", "ignore", "select", "expected_failures")
+_GOLDEN_KEYWORDS = ("golden_mode", "golden_directory")
+_MARKER_KEYWORDS = ("steps", "at", "formats", "ignore", "select", "expected_failures", *_GOLDEN_KEYWORDS)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,13 +77,27 @@ def settings_of(node: pytest.Item, **call: Any) -> Settings:
     Raises:
         UsageError: If the call or a marker asks for what there is not.
     """
+    marked = {name: value for name, value in _marked(node).items() if name not in _GOLDEN_KEYWORDS}
+    given = {name: value for name, value in call.items() if value is not None}
+    from_config = node.config.stash.get(FROM_CONFIG, Settings())
+    return Settings.read({**marked, **given}).over(from_config)
+
+
+def golden_marks(node: pytest.Item) -> dict[str, Any]:
+    """Return what markers say of ``ckpt.golden()``.
+
+    Raises:
+        UsageError: If a marker asks for what there is not.
+    """
+    return {name: value for name, value in _marked(node).items() if name in _GOLDEN_KEYWORDS}
+
+
+def _marked(node: pytest.Item) -> dict[str, Any]:
     marked: dict[str, Any] = {}
     for mark in reversed(list(node.iter_markers("ckpt"))):  # the closest one last, so that it wins
         _require_keywords(mark)
         marked |= mark.kwargs
-    given = {name: value for name, value in call.items() if value is not None}
-    from_config = node.config.stash.get(FROM_CONFIG, Settings())
-    return Settings.read({**marked, **given}).over(from_config)
+    return marked
 
 
 def require_formats(names: Iterable[str]) -> None:

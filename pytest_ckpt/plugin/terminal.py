@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from typing import TypeAlias
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import pytest
 
 from pytest_ckpt.plugin.recording import CHECK, STATUS, SUMMARY
-from pytest_ckpt.plugin.stash import FROM_CONFIG, PACKAGES, RUNS
+from pytest_ckpt.plugin.stash import DESELECTED, FROM_CONFIG, PACKAGES, RUNS, golden_directory
 
 _Found: TypeAlias = tuple[str, str, str, str]
 _FAILED = ("fail", "unexpected pass")
 _SELFTEST = "selftest:"
+_WORKER_DESELECTED = "ckpt_deselected"
 _FAULTS = {"pass": "seen", "skipped": "not applicable", "undecidable": "not judged", "fail": "unseen"}
 
 
@@ -38,10 +40,44 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     failed = {report.nodeid for report in tests if report.failed}
     verbose = terminalreporter.config.get_verbosity() > 0
     sections = {"checkpoint failures": _failures(checks, failed), "checkpoint self-test": _self_tests(faults, verbose)}
+    sections["golden checkpoints"] = _goldens(terminalreporter.config, reports)
     for title, lines in sections.items():
         if lines:
             terminalreporter.section(title)
             terminalreporter.write("".join(f"{line}\n" for line in lines))
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    if items:
+        config = items[0].config
+        config.stash[DESELECTED] = config.stash.get(DESELECTED, 0) + len(items)
+        if (output := getattr(config, "workeroutput", None)) is not None:
+            output[_WORKER_DESELECTED] = config.stash[DESELECTED]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    output = getattr(node, "workeroutput", None) or {}
+    node.config.stash[DESELECTED] = node.config.stash.get(DESELECTED, 0) + output.get(_WORKER_DESELECTED, 0)
+
+
+def _goldens(config: pytest.Config, reports: list[object]) -> list[str]:
+    if hasattr(config, "workerinput"):  # It ran a part of the tests, and must not judge by that.
+        return []
+    tests = [report for report in reports if isinstance(report, pytest.TestReport)]
+    if not _may_have_goldens(config, tests):
+        return []
+    from pytest_ckpt.plugin.golden_summary import golden_lines
+
+    return list(golden_lines(config, tests))
+
+
+def _may_have_goldens(config: pytest.Config, reports: list[pytest.TestReport]) -> bool:
+    """Whether there is anything to say; as cheap as can be, since every session asks."""
+    if config.getoption("ckpt_prune", None) is None:  # the options are switched off
+        return False
+    folders = {Path(config.rootpath, report.nodeid.partition("::")[0]).parent for report in reports}
+    return any((folder / golden_directory(config)).is_dir() for folder in folders)
 
 
 def _outcomes(report: pytest.TestReport) -> Iterator[tuple[str, str, str]]:

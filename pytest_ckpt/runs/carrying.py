@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
+from pytest_ckpt.paths import Keys, matches_any, spell
 from pytest_ckpt.runs.live import LiveRun
 from pytest_ckpt.runs.restoring import load_order, restore_component
 from pytest_ckpt.state.capture import StateTree, capture
 from pytest_ckpt.state.freezing import freeze
-from pytest_ckpt.state.paths import Keys, matches_any, spell
 from pytest_ckpt.state.random_state import set_random_state
 
 __all__ = ["carry_over"]

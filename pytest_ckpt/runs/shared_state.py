@@ -14,12 +14,12 @@ from typing import Any
 import torch
 
 from pytest_ckpt.comparison import compare
+from pytest_ckpt.paths import spell
 from pytest_ckpt.runs.restoring import fill
 from pytest_ckpt.runs.training_run import MakeRun
 from pytest_ckpt.state.freezing import freeze, generator_state
 from pytest_ckpt.state.hidden import Slot, walk_graph
 from pytest_ckpt.state.holding import children
-from pytest_ckpt.state.paths import spell
 
 __all__ = ["SharedState"]
 
@@ -82,16 +82,20 @@ class SharedState:
 
     def fresh(self) -> Any:
         """Make a run as a new process would."""
+        self.rewind()
+        self._moved_on = True
+        return self._make_run()
+
+    def rewind(self) -> None:
+        """Put everything back to where it was when this object was made."""
         if self._moved_on:
             self.write({**self._first, **self._settings})
-        self._moved_on = True
         for cached in self._caches:
             # Kept until the end: what a cache holds, such as a temporary folder, the runs before may still use.
             self._kept += [list(held.values()) for held in gc.get_referents(cached) if isinstance(held, dict)]
             cached.cache_clear()
         for owner, assign, first in self._counts:
             assign(owner, copy.copy(first))
-        return self._make_run()
 
     def _slots(self) -> dict[str, Slot]:
         found: dict[str, Slot] = {}

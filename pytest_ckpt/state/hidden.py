@@ -11,11 +11,11 @@ from typing import Any
 
 import torch
 
+from pytest_ckpt.paths import Keys, spell
 from pytest_ckpt.state.belonging import is_foreign, is_project_module, is_value
 from pytest_ckpt.state.freezing import generator_state, object_attributes
 from pytest_ckpt.state.holding import Assign, Child, children
 from pytest_ckpt.state.naming import is_optimizer_like
-from pytest_ckpt.state.paths import Keys, spell
 
 __all__ = ["Graph", "Slot", "walk_graph"]
 

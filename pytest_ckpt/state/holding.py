@@ -12,10 +12,10 @@ from typing import Any, TypeAlias
 
 import torch
 
+from pytest_ckpt.paths import Keys
 from pytest_ckpt.state.belonging import is_project_module
 from pytest_ckpt.state.freezing import object_attributes
 from pytest_ckpt.state.naming import is_optimizer_like
-from pytest_ckpt.state.paths import Keys
 
 __all__ = ["Assign", "Child", "children"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pytest_ckpt.paths import Bracketed
 from pytest_ckpt.state.members import Members
-from pytest_ckpt.state.paths import Bracketed
 
 __all__ = ["is_optimizer_like", "named_optimizer_state", "parameter_names"]
 

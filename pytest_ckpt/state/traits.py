@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
+from pytest_ckpt.paths import Bracketed
 from pytest_ckpt.state.freezing import freeze
 from pytest_ckpt.state.members import Members
-from pytest_ckpt.state.paths import Bracketed
 from pytest_ckpt.state.tensors import is_initialized
 
 __all__ = ["hidden_module_state", "module_traits"]

@@ -37,7 +37,7 @@ def test_a_command_that_there_is_not_is_a_usage_error(
     pytest.LineMatcher(capsys.readouterr().err.splitlines()).fnmatch_lines([f"pytest-ckpt*: error: {message}"])
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["checks", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["checks", "--help"], ["golden", "verify", "--help"]])
 def test_help_needs_no_torch(arguments: list[str]) -> None:
     code = (
         "import atexit, sys\n"

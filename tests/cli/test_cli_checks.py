@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -163,3 +164,14 @@ def test_the_pages_can_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert {file.name: file.read_text(encoding="utf-8") for file in folder.iterdir()} == {
         file.name: file.read_text(encoding="utf-8") for file in PAGES.iterdir()
     }
+
+
+def test_the_catalogue_can_be_read_by_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["checks", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["checks"]
+    assert [check["name"] for check in found] == [check.name for check in select_checks(["all"])]
+
+    assert main(["checks", "resume_is_exact", "--json"]) == 0
+    (check,) = json.loads(capsys.readouterr().out)["checks"]
+    assert check == next(one for one in found if one["name"] == "resume_is_exact")
+    assert check["default"] is True

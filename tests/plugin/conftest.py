@@ -7,7 +7,10 @@ from typing import TypeAlias
 
 import pytest
 
-import pytest_ckpt.plugin.ckpt_fixture  # noqa: F401  What is imported here, no inner run imports again.
+# What is imported here, no inner run imports again.
+import pytest_ckpt.plugin.ckpt_fixture
+import pytest_ckpt.plugin.golden_calls
+import pytest_ckpt.plugin.golden_summary  # noqa: F401
 
 RunPytest: TypeAlias = Callable[..., pytest.RunResult]
 

@@ -16,8 +16,8 @@ import torch
 import zoo_parts
 from torch import nn
 
+from pytest_ckpt.paths import spell
 from pytest_ckpt.state.holding import children
-from pytest_ckpt.state.paths import spell
 
 STEPS = [0]
 SWITCHED_OFF: Any = None

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
+from pytest_ckpt.paths import spell
 from pytest_ckpt.state.members import members_of
 from pytest_ckpt.state.naming import is_optimizer_like, named_optimizer_state, parameter_names
-from pytest_ckpt.state.paths import spell
 
 
 def _names(components: dict[str, Any]) -> dict[int, str]:

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from pytest_ckpt.paths import spell
 from pytest_ckpt.state.members import members_of
-from pytest_ckpt.state.paths import spell
 from pytest_ckpt.state.traits import hidden_module_state, module_traits
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_ckpt.state.paths import Bracketed, Keys, matches_any, spell
+from pytest_ckpt.paths import Bracketed, Keys, matches_any, spell
 
 
 @pytest.mark.parametrize(
