@@ -6,7 +6,7 @@ from pytest_ckpt.diagnosis.necessity import Need, Needs, find_needs
 from pytest_ckpt.diagnosis.ordering import WrongOrder, find_wrong_order
 from pytest_ckpt.diagnosis.prefixes import advise_on_error
 from pytest_ckpt.diagnosis.suspects import picture
-from pytest_ckpt.diagnosis.unmatched import advise_on_load
+from pytest_ckpt.diagnosis.unmatched import advise_on_load, hearing_names
 
 __all__ = [
     "Blame",
@@ -22,5 +22,6 @@ __all__ = [
     "find_hidden",
     "find_needs",
     "find_wrong_order",
+    "hearing_names",
     "picture",
 ]

@@ -18,7 +18,7 @@ from pytest_ckpt.runs import build
 from pytest_ckpt.state.paths import Keys
 from pytest_ckpt.trips import Plan, fresh_seed
 
-__all__ = ["advise_on_load"]
+__all__ = ["LoadCall", "advise_on_load", "hearing_names"]
 
 
 def advise_on_load(plan: Plan, at: int, path: Path, lost: Collection[str]) -> str:
@@ -32,7 +32,7 @@ def advise_on_load(plan: Plan, at: int, path: Path, lost: Collection[str]) -> st
     """
     in_file = list(_state_dicts(path))  # Before the load, which may remove it.
     run = build(plan.make_run, fresh_seed(at))
-    with _hearing() as calls:
+    with hearing_names() as calls:
         plan.load(run, path)
     modules = {n: item for n, item in run.components.items() if n in lost and isinstance(item, torch.nn.Module)}
     owned = {id(tensor) for module in modules.values() for tensor in _tensors_of(module)}
@@ -69,24 +69,34 @@ def _tensors_of(module: torch.nn.Module) -> Iterator[torch.Tensor]:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Call:
+class LoadCall:
+    """One call of ``Module.load_state_dict``.
+
+    Attributes:
+        module: What was loaded into.
+        advice: What to do about a prefix between its names and those given; empty if there is none.
+    """
+
     module: torch.nn.Module
     advice: str
 
 
 @contextmanager
-def _hearing() -> Iterator[dict[int, _Call]]:
-    """Hear which names each module's last load did not bring together; an earlier one was mended by it."""
-    calls: dict[int, _Call] = {}
+def hearing_names() -> Iterator[dict[int, LoadCall]]:
+    """Hear which names the last load of each module, by its ``id``, did not bring together.
+
+    An earlier load of it was mended by the last.
+    """
+    calls: dict[int, LoadCall] = {}
     load: Any = torch.nn.Module.load_state_dict
 
     def heard(self: torch.nn.Module, *args: Any, **options: Any) -> Any:
         try:
             found = load(self, *args, **options)
         except RuntimeError as error:
-            calls[id(self)] = _Call(module=self, advice=advise_on_error(str(error)))
+            calls[id(self)] = LoadCall(module=self, advice=advise_on_error(str(error)))
             raise
-        calls[id(self)] = _Call(module=self, advice=advise_on_names(found.missing_keys, found.unexpected_keys))
+        calls[id(self)] = LoadCall(module=self, advice=advise_on_names(found.missing_keys, found.unexpected_keys))
         return found
 
     torch.nn.Module.load_state_dict = heard  # type: ignore[method-assign]

@@ -248,6 +248,59 @@ def test_the_same_side_twice_passes_every_check(wrap: Any, take_off: str, go_ins
     assert {item.status for item in found} <= {"pass", "skipped"}
 
 
+def as_wrapped(make_trainer: Callable[[], Trainer]) -> Callable[[], TrainingRun]:
+    """Show the wrapper to the checks."""
+
+    def make_run() -> TrainingRun:
+        trainer = make_trainer()
+        parts = {"model": trainer.wrapped, "optimizer": trainer.optimizer}
+        return TrainingRun(components=parts, step=trainer.step, save=trainer.save, load=trainer.load)
+
+    return make_run
+
+
+def as_bare(make_trainer: Callable[[], Trainer]) -> Callable[[], TrainingRun]:
+    """Show the model inside to the checks, whose names are those in the file."""
+
+    def make_run() -> TrainingRun:
+        trainer = make_trainer()
+        parts = {"model": trainer.bare, "optimizer": trainer.optimizer}
+        return TrainingRun(components=parts, step=trainer.step, save=trainer.save, load=trainer.load)
+
+    return make_run
+
+
+def test_a_prefix_is_named_that_only_the_load_meets() -> None:
+    found = outcome(as_bare(lambda: Trainer(data_parallel, "bare", "wrapped", "lenient")))
+
+    assert (found.status, found.advice) == ("fail", GO_INSIDE_MODULE)
+
+
+class TakesLetters(Trainer):
+    def load(self, path: Path) -> None:
+        weights = torch.load(path)["model"]
+        self.bare.load_state_dict({name.lstrip("module."): value for name, value in weights.items()}, strict=False)
+
+
+def test_letters_that_were_taken_off_are_named() -> None:
+    class Lettered(TakesLetters):
+        def __init__(self) -> None:
+            super().__init__(data_parallel, "wrapped", "bare", "lenient")
+            self.bare = nn.ModuleDict({"embed": self.bare})
+            self.wrapped = nn.DataParallel(self.bare)
+
+        def step(self, i: int) -> float:
+            return fit(self.bare["embed"], self.optimizer, batch(i))
+
+    found = outcome(as_bare(Lettered))
+
+    assert (found.status, found.advice) == (
+        "fail",
+        '"embed.0.weight" arrives as "bed.0.weight": lstrip("module.") takes every one of these letters. '
+        'Use removeprefix("module.").',
+    )
+
+
 class Consuming(Trainer):
     """Does what the advice says."""
 
@@ -259,12 +312,7 @@ class Consuming(Trainer):
 
 
 def test_what_the_advice_says_mends_it() -> None:
-    def make_run() -> TrainingRun:
-        trainer = Consuming(both, "wrapped", "bare", "strict")
-        parts = {"model": trainer.bare, "optimizer": trainer.optimizer}
-        return TrainingRun(components=parts, step=trainer.step, save=trainer.save, load=trainer.load)
-
-    check_training_run(make_run, steps=3)
+    check_training_run(as_bare(lambda: Consuming(both, "wrapped", "bare", "strict")), steps=3)
 
 
 class TriesTwice(Trainer):
@@ -281,12 +329,7 @@ class TriesTwice(Trainer):
 
 
 def test_a_prefix_that_was_seen_to_is_not_blamed() -> None:
-    def make_run() -> TrainingRun:
-        trainer = TriesTwice(data_parallel, "wrapped", "bare", "strict")
-        parts = {"model": trainer.wrapped, "optimizer": trainer.optimizer}
-        return TrainingRun(components=parts, step=trainer.step, save=trainer.save, load=trainer.load)
-
-    found = outcome(make_run)
+    found = outcome(as_wrapped(lambda: TriesTwice(data_parallel, "wrapped", "bare", "strict")))
 
     assert found.status == "fail"
     assert "Names in the checkpoint" not in found.advice
