@@ -93,7 +93,7 @@ def _lost_state(evidence: Evidence, name: str, trip: Trip, lost: tuple[Mismatch,
         causes=causes,
         details=(*details, *([order.what] if order else ())),
         advice=(order.remedy if order else "")
-        or (inquiry.prefix_advice(evidence, trip.at, gone) if gone else "")
+        or inquiry.prefix_advice(evidence, trip.at, causes, gone)
         or advise(named, lost, evidence.kinds, evidence.declared),
         notes=notes_on_state(evidence),
     )

@@ -60,11 +60,16 @@ def wrong_order(evidence: Evidence, at: int) -> WrongOrder | None:
             return None
 
 
-def prefix_advice(evidence: Evidence, at: int, components: Collection[str]) -> str:
-    """Return what to do about a prefix that kept ``components`` from being found in the checkpoint, if one did."""
+def prefix_advice(evidence: Evidence, at: int, lost: Collection[str], gone: Collection[str]) -> str:
+    """Return what to do about a prefix that kept components from finding their state, if one did.
+
+    Something is ``lost`` of some of them, most of those that are ``gone``.
+    """
     plan = evidence.only(at)
+    if not any(evidence.kinds.get(name) == "module" for name in lost):
+        return ""
     with suppress(Exception), workspace() as directory:  # The finding stands without its cause.
-        return advise_on_load(plan, at, save_on_the_way(plan, directory).paths[at], components)
+        return advise_on_load(plan, at, save_on_the_way(plan, directory).paths[at], lost, gone)
     return ""
 
 

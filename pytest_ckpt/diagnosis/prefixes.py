@@ -145,7 +145,14 @@ def _exchange(gap: PrefixGap) -> str:
             f"{what}: the first is that of {given}, the second that of {wanted}. Save model.{gap.given}state_dict() "
             f"and load into the model inside: model.{gap.wanted}load_state_dict(state_dict)."
         )
-    return f'{what}: translate them in load: name.replace("{gap.given}", "{gap.wanted}", 1).'
+    inner = _inserted(*sorted((gap.given, gap.wanted), key=len))
+    whose = f'"{inner}" is that of {_whose(inner, average=False)}; ' if _whose(inner, average=False) else ""
+    return f'{what}: {whose}translate them in load: name.replace("{gap.given}", "{gap.wanted}", 1).'
+
+
+def _inserted(shorter: str, longer: str) -> str:
+    """Return what the longer prefix has after all of the shorter one; empty if they part before."""
+    return longer.removeprefix(shorter) if longer.startswith(shorter) else ""
 
 
 def _whose(prefix: str, *, average: bool) -> str:

@@ -21,14 +21,15 @@ from pytest_ckpt.trips import Plan, fresh_seed
 __all__ = ["LoadCall", "advise_on_load", "hearing_names"]
 
 
-def advise_on_load(plan: Plan, at: int, path: Path, lost: Collection[str]) -> str:
+def advise_on_load(plan: Plan, at: int, path: Path, lost: Collection[str], gone: Collection[str]) -> str:
     """Load a checkpoint once more and return the remedy if a prefix kept state from being found; empty if none did.
 
     Args:
         plan: What is run.
         at: The step the checkpoint was saved after.
         path: The checkpoint.
-        lost: Components of which most was not restored.
+        lost: Modules of which something was not restored.
+        gone: Those of which most was not.
     """
     in_file = list(_state_dicts(path))  # Before the load, which may remove it.
     run = build(plan.make_run, fresh_seed(at))
@@ -37,9 +38,10 @@ def advise_on_load(plan: Plan, at: int, path: Path, lost: Collection[str]) -> st
     modules = {n: item for n, item in run.components.items() if n in lost and isinstance(item, torch.nn.Module)}
     owned = {id(tensor) for module in modules.values() for tensor in _tensors_of(module)}
     for call in calls.values():
-        if any(id(tensor) in owned for tensor in _tensors_of(call.module)) and call.advice:
+        if call.advice and any(id(tensor) in owned for tensor in _tensors_of(call.module)):
             return call.advice
-    return next(filter(None, (_advice_on_file(in_file, module.state_dict()) for module in modules.values())), "")
+    states = (module.state_dict() for name, module in modules.items() if name in gone)
+    return next(filter(None, (_advice_on_file(in_file, state) for state in states)), "")
 
 
 def _advice_on_file(in_file: list[set[str]], state: Mapping[str, Any]) -> str:
@@ -96,7 +98,8 @@ def hearing_names() -> Iterator[dict[int, LoadCall]]:
         except RuntimeError as error:
             calls[id(self)] = LoadCall(module=self, advice=advise_on_error(str(error)))
             raise
-        calls[id(self)] = LoadCall(module=self, advice=advise_on_names(found.missing_keys, found.unexpected_keys))
+        missing, unexpected = (getattr(found, f"{kind}_keys", ()) for kind in ("missing", "unexpected"))
+        calls[id(self)] = LoadCall(module=self, advice=advise_on_names(missing, unexpected))
         return found
 
     torch.nn.Module.load_state_dict = heard  # type: ignore[method-assign]

@@ -95,8 +95,15 @@ GO_INSIDE_BOTH = (
         (
             under("model."),
             under("model._orig_mod."),
-            'Names in the checkpoint begin with "model._orig_mod." and those of the model with "model.": translate '
-            'them in load: name.replace("model._orig_mod.", "model.", 1).',
+            'Names in the checkpoint begin with "model._orig_mod." and those of the model with "model.": '
+            '"_orig_mod." is that of torch.compile; translate them in load: '
+            'name.replace("model._orig_mod.", "model.", 1).',
+        ),
+        (
+            under("backbone."),
+            under("encoder."),
+            'Names in the checkpoint begin with "encoder." and those of the model with "backbone.": translate them in '
+            'load: name.replace("encoder.", "backbone.", 1).',
         ),
         (
             ["embed.weight", "norm.weight"],
