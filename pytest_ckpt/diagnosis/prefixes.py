@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-__all__ = ["PrefixGap", "advise_on_error", "advise_on_names", "find_gap"]
+__all__ = ["PrefixGap", "advise_on_error", "advise_on_file", "advise_on_names", "find_gap"]
 
 # What a wrapper's attribute puts before the names of the model inside.
 _WRAPPERS = {
@@ -112,24 +112,48 @@ def advise_on_names(missing: Collection[str], unexpected: Collection[str]) -> st
     gap = find_gap(missing, unexpected)
     if gap is None:
         return ""
+    if (gap.given, gap.wanted) == (".", ""):
+        return (
+            "Names arrive with a dot before them: a prefix was taken off without its own. "
+            'Take both off: removeprefix("_orig_mod."), and not removeprefix("_orig_mod").'
+        )
     average = "n_averaged" in {*missing, *unexpected}
     if not gap.wanted:
-        return _take_off(gap.given, average=average)
+        return _take_off(gap, average=average)
     if not gap.given:
-        return _go_inside(gap.wanted, average=average)
+        return _go_inside(gap, average=average)
     return _exchange(gap)
 
 
-def _take_off(prefix: str, *, average: bool) -> str:
-    what = f'Names in the checkpoint begin with "{prefix}" and those of the model do not'
+def advise_on_file(missing: Collection[str], unexpected: Collection[str]) -> str:
+    """Return the same for names of a file of which nobody knows how load reads them.
+
+    A prefix that is no wrapper's may well be the program's own, and load know of it.
+    """
+    gap = find_gap(missing, unexpected)
+    if gap is None or all(not prefix or _whose(prefix, average=False) for prefix in (gap.given, gap.wanted)):
+        return advise_on_names(missing, unexpected)
+    return f"{_apart(gap)}: check that load translates them."
+
+
+def _apart(gap: PrefixGap) -> str:
+    if not gap.wanted:
+        return f'Names in the checkpoint begin with "{gap.given}" and those of the model do not'
+    if not gap.given:
+        return f'Names of the model begin with "{gap.wanted}" and those in the checkpoint do not'
+    return f'Names in the checkpoint begin with "{gap.given}" and those of the model with "{gap.wanted}"'
+
+
+def _take_off(gap: PrefixGap, *, average: bool) -> str:
+    what, prefix = _apart(gap), gap.given
     consume = f'take it off in load: {_CONSUME}(state_dict, "{prefix}").'
     if not (whose := _whose(prefix, average=average)):
         return f"{what}: {consume}"
     return f"{what}: it is that of {whose}. Save model.{prefix}state_dict(), or {consume}"
 
 
-def _go_inside(prefix: str, *, average: bool) -> str:
-    what = f'Names of the model begin with "{prefix}" and those in the checkpoint do not'
+def _go_inside(gap: PrefixGap, *, average: bool) -> str:
+    what, prefix = _apart(gap), gap.wanted
     if whose := _whose(prefix, average=average):
         return f"{what}: it is that of {whose}. Load into the model inside: model.{prefix}load_state_dict(state_dict)."
     if prefix.endswith("."):
@@ -138,7 +162,7 @@ def _go_inside(prefix: str, *, average: bool) -> str:
 
 
 def _exchange(gap: PrefixGap) -> str:
-    what = f'Names in the checkpoint begin with "{gap.given}" and those of the model with "{gap.wanted}"'
+    what = _apart(gap)
     given, wanted = (_whose(prefix, average=False) for prefix in (gap.given, gap.wanted))
     if given and wanted:
         return (
@@ -168,11 +192,11 @@ def _whose(prefix: str, *, average: bool) -> str:
 def _lost_letters(missing: Iterable[str], unexpected: Collection[str]) -> str | None:
     """Recognise ``lstrip``, which takes letters and not a prefix."""
     for name in missing:
-        for prefix in ("module.", "_orig_mod."):
+        for prefix in ("module.", "_orig_mod.", "model."):
             mangled = name.lstrip(prefix)
             if mangled != name and mangled in unexpected and not name.endswith(f".{mangled}"):
                 return (
-                    f'"{name}" arrives as "{mangled}": lstrip("{prefix}") takes every one of these letters. '
-                    f'Use removeprefix("{prefix}").'
+                    f'"{name}" arrives as "{mangled}": lstrip() takes letters, each that it is given, and not a '
+                    "prefix. Use removeprefix()."
                 )
     return None

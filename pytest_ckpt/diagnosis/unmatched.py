@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from pytest_ckpt.diagnosis.prefixes import advise_on_error, advise_on_names, find_gap
+from pytest_ckpt.diagnosis.prefixes import advise_on_error, advise_on_file, advise_on_names, find_gap
 from pytest_ckpt.editing import read_saved
 from pytest_ckpt.editing.places import tensors
 from pytest_ckpt.runs import build
@@ -52,7 +52,7 @@ def _advice_on_file(in_file: list[set[str]], state: Mapping[str, Any]) -> str:
     for found in in_file:
         gap = find_gap(names - found, found - names)
         if gap is not None and gap.matched * 2 >= len(names):
-            return advise_on_names(names - found, found - names)
+            return advise_on_file(names - found, found - names)
     return ""
 
 

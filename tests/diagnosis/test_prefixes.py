@@ -17,7 +17,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from zoo_parts import batch, fit, mlp
 
 from pytest_ckpt import Outcome, TrainingRun, check_training_run
-from pytest_ckpt.diagnosis.prefixes import advise_on_error, advise_on_names, find_gap
+from pytest_ckpt.diagnosis.prefixes import advise_on_error, advise_on_file, advise_on_names, find_gap
 
 CONSUME = "torch.nn.modules.utils.consume_prefix_in_state_dict_if_present"
 NAMES = [f"{layer}.{kind}" for layer in (0, 1, 2) for kind in ("weight", "bias")]
@@ -86,6 +86,12 @@ GO_INSIDE_BOTH = (
             '{"ema_" + name: value for name, value in state_dict.items()}.',
         ),
         (
+            NAMES,
+            under("."),
+            "Names arrive with a dot before them: a prefix was taken off without its own. "
+            'Take both off: removeprefix("_orig_mod."), and not removeprefix("_orig_mod").',
+        ),
+        (
             under("module."),
             under("_orig_mod."),
             'Names in the checkpoint begin with "_orig_mod." and those of the model with "module.": the first is '
@@ -108,8 +114,8 @@ GO_INSIDE_BOTH = (
         (
             ["embed.weight", "norm.weight"],
             ["bed.weight"],
-            '"embed.weight" arrives as "bed.weight": lstrip("module.") takes every one of these letters. '
-            'Use removeprefix("module.").',
+            '"embed.weight" arrives as "bed.weight": lstrip() takes letters, each that it is given, and '
+            "not a prefix. Use removeprefix().",
         ),
     ],
 )
@@ -145,6 +151,37 @@ def test_names_of_a_large_model_are_compared_in_no_time() -> None:
 
 def test_an_error_without_names_has_no_advice() -> None:
     assert advise_on_error("load(path) raised KeyError: 'module.weight'") == ""
+
+
+@pytest.mark.parametrize(
+    ("missing", "unexpected", "advice"),
+    [
+        (NAMES, under("module."), TAKE_OFF_MODULE),
+        (
+            NAMES,
+            under("actor."),
+            'Names in the checkpoint begin with "actor." and those of the model do not: check that load translates '
+            "them.",
+        ),
+        (
+            under("layers."),
+            NAMES,
+            'Names of the model begin with "layers." and those in the checkpoint do not: check that load translates '
+            "them.",
+        ),
+        (
+            under("layers."),
+            under("actor."),
+            'Names in the checkpoint begin with "actor." and those of the model with "layers.": check that load '
+            "translates them.",
+        ),
+        (NAMES, ["another"], ""),
+    ],
+)
+def test_only_the_prefix_of_a_wrapper_is_blamed_on_the_file(
+    missing: list[str], unexpected: list[str], advice: str
+) -> None:
+    assert advise_on_file(missing, unexpected) == advice
 
 
 def data_parallel(model: nn.Module) -> nn.Module:
@@ -303,8 +340,8 @@ def test_letters_that_were_taken_off_are_named() -> None:
 
     assert (found.status, found.advice) == (
         "fail",
-        '"embed.0.weight" arrives as "bed.0.weight": lstrip("module.") takes every one of these letters. '
-        'Use removeprefix("module.").',
+        '"embed.0.weight" arrives as "bed.0.weight": lstrip() takes letters, each that it is given, and '
+        "not a prefix. Use removeprefix().",
     )
 
 
