@@ -377,3 +377,20 @@ def test_a_prefix_that_was_seen_to_is_not_blamed() -> None:
 
     assert found.status == "fail"
     assert "Names in the checkpoint" not in found.advice
+
+
+class KeepsAnAverage(Trainer):
+    """The file holds the names twice, under a prefix first; what is lost was never loaded."""
+
+    def save(self, path: Path) -> None:
+        torch.save([self.wrapped.state_dict(), self.bare.state_dict()], path)
+
+    def load(self, path: Path) -> None:
+        torch.load(path)
+
+
+def test_names_that_the_file_holds_elsewhere_are_not_blamed() -> None:
+    found = outcome(as_bare(lambda: KeepsAnAverage(data_parallel, "wrapped", "bare", "strict")))
+
+    assert found.status == "fail"
+    assert "Names in the checkpoint" not in found.advice
