@@ -12,6 +12,7 @@ import torch
 
 from pytest_ckpt.checks import Outcome, Outcomes
 from pytest_ckpt.comparison import differ
+from pytest_ckpt.diagnosis import advise_on_error, hearing_names
 from pytest_ckpt.editing import Document, read_checkpoint
 from pytest_ckpt.editing.places import tensors
 from pytest_ckpt.errors import CheckpointFailure, UsageError
@@ -115,12 +116,14 @@ class _Start:
         shown_nothing: Those that were a tensor of the checkpoint before load already.
         left: Those of the counted ones that are no tensor of the checkpoint.
         unused: The checkpoint's tensors that are no tensor of the model.
+        remedy: What to do about a prefix that kept names apart; empty if none did.
     """
 
     counted: _Tensors
     shown_nothing: _Tensors
     left: _Tensors
     unused: _Tensors
+    remedy: str
 
     @property
     def fraction(self) -> float:
@@ -141,7 +144,7 @@ def _load(run: LiveRun, path: Path, document: Document) -> _Start:
     }
     in_file = _Contents(saved)
     before = _model_tensors(run)
-    with stage("load(path)"):
+    with stage("load(path)"), hearing_names() as calls:
         run.load(path)
     after = _model_tensors(run)
     silent = {key: t for key, t in after.items() if key in before and not differ(before[key], t) and t in in_file}
@@ -152,6 +155,7 @@ def _load(run: LiveRun, path: Path, document: Document) -> _Start:
         shown_nothing=silent,
         left={key: tensor for key, tensor in counted.items() if tensor not in in_file},
         unused={key: tensor for key, tensor in saved.items() if tensor not in in_model},
+        remedy=next((call.advice for call in calls.values() if call.advice), ""),
     )
 
 
@@ -176,7 +180,13 @@ def _judge(
     try:
         start = _load(run, path, document)
     except CallFailed as failure:
-        return Outcome(check=_CHECK, status="fail", summary=f"{path}: {failure}", details=failure.where)
+        return Outcome(
+            check=_CHECK,
+            status="fail",
+            summary=f"{path}: {failure}",
+            details=failure.where,
+            advice=advise_on_error(str(failure)),
+        )
     left = {key: tensor for key, tensor in start.left.items() if not matches_any(key, missing)}
     unused = {key: tensor for key, tensor in start.unused.items() if not matches_any(key, unexpected)}
     too_little = start.fraction < min_fraction
@@ -191,7 +201,7 @@ def _judge(
         summary=_summary(path, start) if failed or nothing_shown else "",
         causes=(*left, *unused),
         details=tuple(details),
-        advice=_advice(left, unused),
+        advice=(start.remedy if left and unused else "") or _advice(left, unused),
         notes=tuple(_notes(path, document, start)),
     )
 

@@ -306,3 +306,30 @@ def test_it_leaves_no_trace(tmp_path: Path) -> None:
 
     assert torch.equal(before[0], torch.get_rng_state())
     assert before[1] == torch.get_num_threads()
+
+
+def test_a_prefix_in_the_way_is_named(tmp_path: Path) -> None:
+    path = a_model_of_ten_classes(tmp_path / "ten.pt")
+
+    text = failure_of(loading(lambda state: {f"module.{key}": value for key, value in state.items()}), path)
+
+    assert text.splitlines()[-1] == TAKE_OFF
+
+
+def test_a_prefix_that_load_refuses_is_named(tmp_path: Path) -> None:
+    def make_run() -> TrainingRun:
+        model = Backbone(10)
+
+        def load(path: Path) -> None:
+            model.load_state_dict({f"module.{key}": value for key, value in torch.load(path)["state_dict"].items()})
+
+        return TrainingRun(components={"model": model}, save=lambda path: None, load=load)
+
+    assert failure_of(make_run, a_model_of_ten_classes(tmp_path / "ten.pt")).splitlines()[-1] == TAKE_OFF
+
+
+TAKE_OFF = (
+    'Names in the checkpoint begin with "module." and those of the model do not: it is that of DataParallel or '
+    "DistributedDataParallel. Save model.module.state_dict(), or take it off in load: "
+    'torch.nn.modules.utils.consume_prefix_in_state_dict_if_present(state_dict, "module.").'
+)

@@ -1,4 +1,4 @@
-"""Two ways to lose state between two names for it."""
+"""Three ways to lose state between two names for it."""
 
 from __future__ import annotations
 
@@ -25,6 +25,17 @@ class PrefixStripped(Trainer):
         self.average.load_state_dict(weights["average"])
 
 
+class PrefixLeftOn(Trainer):
+    """Saves under the names of the wrapper and loads into the model inside; ``strict=False`` keeps quiet."""
+
+    def weights(self) -> dict[str, Any]:
+        return super().weights() | {"model": self.model.state_dict()}
+
+    def load_weights(self, weights: dict[str, Any]) -> None:
+        unwrap(self.model).load_state_dict(weights["model"], strict=False)
+        self.average.load_state_dict(weights["average"])
+
+
 class AverageUnwrapped(Trainer):
     """Saves the average and not of how many it is: the first update after a resume copies, like the first of all."""
 
@@ -37,4 +48,5 @@ class AverageUnwrapped(Trainer):
 
 
 prefix_stripped = partial(make_run, PrefixStripped, "DataParallel")
+prefix_left_on = partial(make_run, PrefixLeftOn, "compile of DistributedDataParallel")
 average_unwrapped = partial(make_run, AverageUnwrapped)

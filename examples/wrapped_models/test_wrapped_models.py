@@ -1,7 +1,8 @@
-"""Each wrapper resumes from its checkpoints and from those of the others; and two ways to lose state between them."""
+"""Each wrapper resumes from its checkpoints and from those of the others; and three ways to lose state between them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,19 @@ import torch
 
 from pytest_ckpt import CheckpointFailure, check_training_run
 
-from .broken import average_unwrapped, prefix_stripped
+from .broken import average_unwrapped, prefix_left_on, prefix_stripped
 from .train import Trainer
 from .training_run import make_run
 from .wrappers import WRAPPERS, unwrap
 
 every_wrapper = pytest.mark.parametrize("wrapper", WRAPPERS)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_process_group_is_left() -> Iterator[None]:
+    yield
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 @every_wrapper
@@ -75,6 +83,14 @@ def test_weights_whose_names_lost_letters_are_missed() -> None:
 
     assert "model.module.embed.weight: value differs" in str(failure.value)
     assert "model.module.output.weight: value differs" in str(failure.value)
+    assert '"embed.weight" arrives as "bed.weight": lstrip()' in str(failure.value)
+
+
+def test_weights_under_the_names_of_a_wrapper_are_missed() -> None:
+    with pytest.raises(CheckpointFailure, match=r"_orig_mod\.module\.") as failure:
+        check_training_run(prefix_left_on)
+
+    assert 'consume_prefix_in_state_dict_if_present(state_dict, "_orig_mod.module.")' in str(failure.value)
 
 
 def test_number_of_updates_is_missed() -> None:

@@ -17,16 +17,26 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import nn
 from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 
+
+def distribute(model: nn.Module) -> nn.Module:
+    """Wrap as one rank of one, which needs neither a launcher nor another process."""
+    if not dist.is_initialized():
+        dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    return DistributedDataParallel(model)
+
+
 WRAPPERS: dict[str, Callable[[nn.Module], nn.Module]] = {
     "bare": lambda model: model,
     "DataParallel": nn.DataParallel,  # without a GPU it only passes its input on
+    "DistributedDataParallel": distribute,
     "compile": lambda model: torch.compile(model, backend="eager"),
-    "compile of DataParallel": lambda model: torch.compile(nn.DataParallel(model), backend="eager"),
+    "compile of DistributedDataParallel": lambda model: torch.compile(distribute(model), backend="eager"),
 }
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pytest_ckpt.checks import inquiry
 from pytest_ckpt.checks.evidence import Evidence
+from pytest_ckpt.checks.extent import mostly_lost, untouched
 from pytest_ckpt.checks.judging import in_line, in_words, not_reached, outcome, storage_words
 from pytest_ckpt.checks.losses import concerns_schedule, lost_state
 from pytest_ckpt.checks.notes import notes_on_state
 from pytest_ckpt.checks.outcome import Outcome
 from pytest_ckpt.checks.registry import check
 from pytest_ckpt.comparison import Mismatch
-from pytest_ckpt.diagnosis import advise
+from pytest_ckpt.diagnosis import advise, advise_on_error
 from pytest_ckpt.generations import AFTER_LOADING, Predictions
 from pytest_ckpt.trips import Trip, count_of_steps
 
@@ -70,13 +71,15 @@ def _raised(evidence: Evidence, name: str, trip: Trip) -> Outcome:
         status="fail",
         summary=f"A checkpoint saved after {count_of_steps(trip.at)} cannot be used: {trip.failure}",
         details=trip.failure.where,
+        advice=advise_on_error(str(trip.failure)),
     )
 
 
 def _lost_state(evidence: Evidence, name: str, trip: Trip, lost: tuple[Mismatch, ...]) -> Outcome:
     others = [t.at for t in evidence.interruption.trips if t.at != trip.at and lost_state(t)]
     details = [f"State was lost, too, when saved after {in_words(others)}."] if others else []
-    details += _untouched(evidence, trip)
+    gone = mostly_lost(evidence, trip)
+    details += untouched(gone)
     order = inquiry.wrong_order(evidence, trip.at) if concerns_schedule(lost) else None
     causes = tuple(dict.fromkeys(evidence.component_of(mismatch.path) for mismatch in lost))
     named = tuple(m.path for m in lost[:1]) if len(lost) < _SEVERAL else causes
@@ -89,21 +92,11 @@ def _lost_state(evidence: Evidence, name: str, trip: Trip, lost: tuple[Mismatch,
         mismatches=lost,
         causes=causes,
         details=(*details, *([order.what] if order else ())),
-        advice=order.remedy if order else advise(named, lost, evidence.kinds, evidence.declared),
+        advice=(order.remedy if order else "")
+        or inquiry.prefix_advice(evidence, trip.at, causes, gone)
+        or advise(named, lost, evidence.kinds, evidence.declared),
         notes=notes_on_state(evidence),
     )
-
-
-def _untouched(evidence: Evidence, trip: Trip) -> list[str]:
-    """Say for each module of which most was not restored how much was."""
-    sentences = []
-    for name in (name for name, kind in evidence.kinds.items() if kind == "module"):
-        total = len(evidence.reference.end.state[name])
-        lost = sum(1 for m in trip.restored if evidence.component_of(m.path) == name)
-        if lost * 2 > total > 1:
-            kept = f"Only {total - lost}" if lost < total else "None"
-            sentences.append(f"{kept} of the {total} tensors of {name} came back.")
-    return sentences
 
 
 @check("fidelity")

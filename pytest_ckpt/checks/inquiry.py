@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import replace
 
 from pytest_ckpt.checks.evidence import Evidence
 from pytest_ckpt.comparison import Mismatch, compare
-from pytest_ckpt.diagnosis import Blame, WrongOrder, find_blame, find_hidden, find_wrong_order, picture
+from pytest_ckpt.diagnosis import (
+    Blame,
+    WrongOrder,
+    advise_on_load,
+    find_blame,
+    find_hidden,
+    find_wrong_order,
+    picture,
+)
 from pytest_ckpt.overwriting import SavedOver, explain_saved_over, save_over
 from pytest_ckpt.runs import build
 from pytest_ckpt.runs.storage import no_storage
@@ -19,6 +28,7 @@ __all__ = [
     "blame",
     "changed_by_saving",
     "hidden_after_loading",
+    "prefix_advice",
     "saved_over",
     "second_resume",
     "watched_only",
@@ -50,6 +60,19 @@ def wrong_order(evidence: Evidence, at: int) -> WrongOrder | None:
             return find_wrong_order(plan, at, path)
         except Exception:  # The finding stands without its cause.
             return None
+
+
+def prefix_advice(evidence: Evidence, at: int, lost: Collection[str], gone: Collection[str]) -> str:
+    """Return what to do about a prefix that kept components from finding their state, if one did.
+
+    Something is ``lost`` of some of them, most of those that are ``gone``.
+    """
+    plan = evidence.only(at)
+    if not any(evidence.kinds.get(name) == "module" for name in lost):
+        return ""
+    with suppress(Exception), workspace() as directory:  # The finding stands without its cause.
+        return advise_on_load(plan, at, save_on_the_way(plan, directory).paths[at], lost, gone)
+    return ""
 
 
 def hidden_after_loading(evidence: Evidence, at: int) -> tuple[Mismatch, ...]:

@@ -12,12 +12,36 @@ __all__ = ["dense_parts", "describe_tensor", "freeze_tensor", "is_initialized"]
 
 
 def is_initialized(tensor: torch.Tensor) -> bool:
-    """Whether a tensor has data; the parameters of a lazy module have none before the first forward."""
-    return not (is_lazy(tensor) or tensor.is_meta)
+    """Whether a tensor has data.
+
+    The parameters of a lazy module have none before the first forward, and neither has a tensor whose memory was
+    given back, as fully_shard does between uses.
+    """
+    return not (is_lazy(tensor) or tensor.is_meta or _is_freed(tensor))
+
+
+def _is_freed(tensor: torch.Tensor) -> bool:
+    """Whether ``untyped_storage().resize_(0)`` took away what a plain tensor shows: reading it ends the process."""
+    return (
+        type(tensor) in _PLAIN
+        and tensor.layout is torch.strided
+        and not tensor.is_nested
+        and tensor.numel() > 0
+        and tensor.untyped_storage().nbytes() == 0
+        and not tensor.is_meta
+    )
+
+
+_PLAIN = (torch.Tensor, torch.nn.Parameter)
 
 
 def freeze_tensor(tensor: torch.Tensor) -> torch.Tensor:
-    """Return a detached copy that shares nothing with ``tensor`` and keeps layout, dtype and class."""
+    """Return a detached copy that shares nothing with ``tensor`` and keeps layout, dtype and class.
+
+    The copy of a tensor whose memory was given back is on the device ``meta``, which has no data either.
+    """
+    if _is_freed(tensor):
+        return tensor.detach().to("meta")
     return tensor.detach().clone()
 
 
@@ -33,6 +57,8 @@ def describe_tensor(tensor: torch.Tensor) -> str:
         text += f" {type(tensor).__name__}"
     if tensor.device.type == "meta":
         text += " on meta (no data)"
+    elif _is_freed(tensor):
+        text += " without memory"
     return text
 
 
@@ -50,7 +76,7 @@ def dense_parts(tensor: torch.Tensor, name: str = "") -> Iterator[tuple[str, tor
     """
     if is_lazy(tensor):
         yield f"{name}.class", type(tensor).__name__
-    elif tensor.device.type == "meta":
+    elif tensor.device.type == "meta" or _is_freed(tensor):
         yield f"{name}.meta", str(tuple(tensor.shape))
     elif hasattr(type(tensor), "__tensor_flatten__"):
         yield from _subclass_parts(tensor.detach(), name)  # Whether it requires a gradient is no data.

@@ -181,3 +181,23 @@ def test_a_copy_keeps_dtype_layout_and_class(kind: str) -> None:
 
     assert (frozen.dtype, frozen.layout, frozen.is_quantized) == (tensor.dtype, tensor.layout, tensor.is_quantized)
     assert type(frozen) is (torch.Tensor if type(tensor) is nn.Parameter else type(tensor))
+
+
+def freed() -> torch.Tensor:
+    tensor = torch.ones(2, 3)
+    tensor.untyped_storage().resize_(0)
+    return tensor
+
+
+def test_a_tensor_whose_memory_was_given_back_is_not_read() -> None:
+    frozen = freeze_tensor(freed())
+
+    assert not is_initialized(freed())
+    assert (frozen.device.type, frozen.dtype, frozen.shape) == ("meta", torch.float32, (2, 3))
+    assert list(dense_parts(freed())) == list(dense_parts(frozen)) == [(".meta", "(2, 3)")]
+    assert describe_tensor(freed()) == "float32 (2, 3) without memory"
+
+
+def test_a_tensor_without_elements_needs_no_memory() -> None:
+    assert is_initialized(torch.ones(0, 2))
+    assert freeze_tensor(torch.ones(0, 2)).device.type == "cpu"
