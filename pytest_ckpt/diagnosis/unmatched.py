@@ -14,8 +14,8 @@ import torch
 from pytest_ckpt.diagnosis.prefixes import advise_on_error, advise_on_file, advise_on_names, find_gap
 from pytest_ckpt.editing import read_saved
 from pytest_ckpt.editing.places import tensors
+from pytest_ckpt.paths import Keys
 from pytest_ckpt.runs import build
-from pytest_ckpt.state.paths import Keys
 from pytest_ckpt.trips import Plan, fresh_seed
 
 __all__ = ["LoadCall", "advise_on_load", "hearing_names"]
