@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -20,7 +21,15 @@ from pytest_ckpt.runs.shared_state import SharedState
 from pytest_ckpt.runs.storage import OWN, storage_for
 from pytest_ckpt.trips import FIRST_SEED, Plan
 
-__all__ = ["Subject", "Terms"]
+__all__ = ["Subject", "Terms", "takes_device"]
+
+
+def takes_device(make_run: object) -> bool:
+    """Whether a run can be made on a device that is asked for: by a parameter ``device``."""
+    try:
+        return callable(make_run) and "device" in inspect.signature(make_run).parameters
+    except ValueError:  # a builtin without a signature
+        return False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,7 +130,8 @@ class Subject:
             shared=shared,
         )
         device = self.device or str(run.definition.device or "")
-        return Evidence(plan, device, explain=self.explain, luggage=luggage)
+        moving = self.make_run if takes_device(self.make_run) else None
+        return Evidence(plan, device, explain=self.explain, luggage=luggage, moving=moving)
 
     def _pack(self) -> Luggage | str:
         """Pack what new processes need, before the run is made for the first time and may change it."""

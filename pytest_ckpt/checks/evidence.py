@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 from pytest_ckpt.checks.losses import concerns_training, hard
 from pytest_ckpt.checks.newness import Afresh, Luggage, look_afresh
@@ -39,14 +41,20 @@ class Evidence:
         plan: What is run.
         device: The device the runs are made on; empty for their own choice.
         luggage: What new processes need, or why there is none.
+        moving: Makes a run on the device it is called with; ``None`` if ``make_run`` takes none.
         explain: Whether anybody wants to know what is to blame: finding it out takes longer than the verdict.
     """
 
     def __init__(
-        self, plan: Plan, device: str = "", *, explain: bool = True, luggage: Luggage | str = "It was not packed."
+        self,
+        plan: Plan,
+        device: str = "",
+        *,
+        explain: bool = True,
+        luggage: Luggage | str = "It was not packed.",
+        moving: Callable[..., Any] | None = None,
     ) -> None:
-        self.plan = plan
-        self.luggage = luggage
+        self.plan, self.luggage, self.moving = plan, luggage, moving
         self.device = device
         self.explain = explain
         self._settled: dict[int, Trip] = {}
