@@ -15,8 +15,8 @@ from pytest_ckpt.devices import is_simulated
 from pytest_ckpt.errors import CheckpointFailure, UsageError
 from pytest_ckpt.expectations import Expected, apply_expectation, read_expectations
 from pytest_ckpt.reporting import report
-from pytest_ckpt.runs import MakeRun
-from pytest_ckpt.subjects import Subject, Terms, takes_device
+from pytest_ckpt.runs import MakeRun, takes_device
+from pytest_ckpt.subjects import Subject, Terms
 
 __all__ = ["PlannedCheck", "check_training_run", "plan_checks", "run_planned"]
 

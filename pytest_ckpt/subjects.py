@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -16,20 +15,12 @@ from pytest_ckpt.formats import get_format
 from pytest_ckpt.formats.registry import BUILTIN_FORMATS
 from pytest_ckpt.fresh_party import MODULES
 from pytest_ckpt.launchers import CannotTravel, pack, surroundings, warm_up
-from pytest_ckpt.runs import MakeRun, build, isolated, require_factory
+from pytest_ckpt.runs import MakeRun, build, isolated, require_factory, takes_device
 from pytest_ckpt.runs.shared_state import SharedState
 from pytest_ckpt.runs.storage import OWN, storage_for
 from pytest_ckpt.trips import FIRST_SEED, Plan
 
-__all__ = ["Subject", "Terms", "takes_device"]
-
-
-def takes_device(make_run: object) -> bool:
-    """Whether a run can be made on a device that is asked for: by a parameter ``device``."""
-    try:
-        return callable(make_run) and "device" in inspect.signature(make_run).parameters
-    except ValueError:  # a builtin without a signature
-        return False
+__all__ = ["Subject", "Terms"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

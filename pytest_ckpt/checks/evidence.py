@@ -188,18 +188,6 @@ class Evidence:
         with workspace():
             return component_kinds(build(self.plan.make_run, FIRST_SEED).components)
 
-    @cached_property
-    def not_exercised(self) -> tuple[str, ...]:
-        """Tensors of modules that the fresh run held before loading, bit for bit."""
-        differed = self.interruption.trips[-1].fresh
-        tensors = (
-            f"{name}.{key}"
-            for name, kind in self.kinds.items()
-            if kind == "module"
-            for key in self.reference.end.state[name]
-        )
-        return tuple(t for t in tensors if not any(d == t or d.startswith((f"{t}.", f"{t}[")) for d in differed))
-
     def lost(self, mismatches: tuple[Mismatch, ...]) -> tuple[Mismatch, ...]:
         """Return the differences that are losses; numbers and strings that no two runs share are none."""
         losses = hard(mismatches)

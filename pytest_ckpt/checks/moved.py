@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from pytest_ckpt.relocation import Relocation
 
-__all__ = ["advice", "misplaced_lines"]
+__all__ = ["advice", "misplaced_lines", "notes"]
 
 _SENTENCES = 3
 _SHOWN = 6
@@ -44,6 +44,13 @@ def misplaced_lines(found: Relocation) -> Iterator[str]:
         yield f"    {item.path} ({item.what}): {place}"
     if len(ranked) > _SHOWN:
         yield f"    and {len(ranked) - _SHOWN} more"
+
+
+def notes(found: Relocation) -> Iterator[str]:
+    """Yield what is in another place and seems to harm nobody."""
+    if found.misplaced:
+        places = ", ".join(f"{item.path} on {item.where}" for item in found.misplaced[:_SHOWN])
+        yield f"After loading elsewhere than where training has it, and the steps after it are the same: {places}."
 
 
 def advice(found: Relocation) -> str:
