@@ -11,7 +11,7 @@ from typing import Any
 from pytest_ckpt.check_settings import CheckSettings
 from pytest_ckpt.checks import Check, Outcome, Outcomes, select_checks
 from pytest_ckpt.checks.placement import MOVED_TO
-from pytest_ckpt.devices import is_simulated
+from pytest_ckpt.devices import device_id, is_simulated
 from pytest_ckpt.errors import CheckpointFailure, UsageError
 from pytest_ckpt.expectations import Expected, apply_expectation, read_expectations
 from pytest_ckpt.reporting import report
@@ -106,7 +106,7 @@ class PlannedCheck:
         # A check of placement has devices of its own, and is run once, whatever devices the others are run on.
         if self.check.group == "placement":
             return "simulated" if is_simulated(MOVED_TO) else ""
-        return f"simulated-{self.device}" if is_simulated(self.device) else self.device
+        return device_id(self.device)
 
     def run(self) -> Outcome:
         """Run the check and judge it against what the project expects.

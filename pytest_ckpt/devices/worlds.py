@@ -15,7 +15,7 @@ from pytest_ckpt.devices.self_test import why_unsupported
 from pytest_ckpt.devices.simulation import simulated
 from pytest_ckpt.errors import UsageError
 
-__all__ = ["World", "is_simulated", "world"]
+__all__ = ["World", "device_id", "is_simulated", "world"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
@@ -100,6 +100,11 @@ def is_simulated(device: str) -> bool:
     except RuntimeError:
         return False
     return asked.type in KINDS and not _is_real(asked, (asked.index or 0) + 1)
+
+
+def device_id(device: str) -> str:
+    """Return a device as the id of a test, which says whether :func:`world` would simulate it."""
+    return f"simulated-{device}" if is_simulated(device) else device
 
 
 def _count(device: torch.device, count: int | None) -> int:

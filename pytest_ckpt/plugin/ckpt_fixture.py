@@ -39,7 +39,7 @@ class CkptFixture:
     """Saves, loads, resumes and compares training runs inside a test.
 
     What a call leaves open comes from ``@pytest.mark.ckpt``, the command line or the ini file. Where those ask
-    for several formats, each is tried.
+    for several formats or devices, each is tried.
 
     Attributes:
         settings: What they ask for.
@@ -169,26 +169,26 @@ class CkptFixture:
             raise CheckpointFailure(text, Outcomes(items=(outcome,)))
 
     def _round_trip(self, make_run: Any, format: str | None, steps: int | None) -> list[Outcome]:
-        settings = self._settings(formats=format, steps=steps)
+        settings = self._settings(formats=format, steps=steps).of_run(make_run)
         before: Any = _STEPS_BEFORE_SAVING if settings.steps is None else settings.steps
         if not isinstance(before, int) or before < 0:
             raise UsageError(f"steps={before!r}; it is the number of training steps before saving, at least 0.")
         found = []
-        for name in settings.formats or ("",):
+        for name, device in settings.places:
             trip = QuickTrip(make_run=make_run, format=name, steps=before, at=(before,), ignore=settings.ignore or ())
             if passes := _quickly(quick_round_trip, trip, settings):
                 found += passes
                 continue
             # Two more steps where the checks have to judge: what training puts right by itself is no loss.
-            planned = _plan(make_run, settings, name, select=_ROUND_TRIP, steps=before + 2, at=(before,))
+            planned = _plan(make_run, settings, name, device, select=_ROUND_TRIP, steps=before + 2, at=(before,))
             found += [item.run() for item in planned.values()]
         return found
 
     def _resume(self, make_run: Any, at: Any, steps: int | None, format: str | None) -> list[Outcome]:
-        settings = self._settings(formats=format, steps=steps, at=at)
+        settings = self._settings(formats=format, steps=steps, at=at).of_run(make_run)
         found = []
-        for name in settings.formats or ("",):
-            planned = _plan(make_run, settings, name, select=_RESUME)
+        for name, device in settings.places:
+            planned = _plan(make_run, settings, name, device, select=_RESUME)
             total = settings.steps or _STEPS
             points = settings.at or tuple(range(total))
             trip = QuickTrip(make_run=make_run, format=name, steps=total, at=points, ignore=settings.ignore or ())
@@ -196,7 +196,7 @@ class CkptFixture:
         return found
 
     def _check(self, make_run: Any, options: Mapping[str, Any]) -> Outcomes:
-        settings = self._settings(**options)
+        settings = self._settings(**options).of_run(make_run)
         return run_planned(plan_checks(make_run, **settings.given(), per_check=self.per_check(settings)))
 
     def _differences(self, saved: Any, loaded: Any, ignore: str | Iterable[str] | None) -> tuple[Mismatch, ...]:
@@ -223,14 +223,15 @@ class CkptFixture:
         return outcomes
 
 
-def _plan(make_run: Any, settings: Settings, format: str, **ours: Any) -> dict[str, PlannedCheck]:
-    options = replace(settings, formats=(format,) if format else None, **ours).given()
+def _plan(make_run: Any, settings: Settings, format: str, device: str, **ours: Any) -> dict[str, PlannedCheck]:
+    where: Any = {"formats": (format,) if format else None, "devices": (device,) if device else None}
+    options = replace(settings, **where, **ours).given()
     return {item.name: item for item in plan_checks(make_run, **options)}
 
 
 def _quickly(quick: Callable[[QuickTrip], list[Outcome]], trip: QuickTrip, settings: Settings) -> list[Outcome]:
-    # Only the checks know whether a failure was expected, and therefore whether a pass was not.
-    return [] if settings.expected_failures else if_plainly_right(quick, trip)
+    # Only the checks know other devices, and whether a failure was expected and a pass therefore was not.
+    return [] if settings.expected_failures or settings.devices else if_plainly_right(quick, trip)
 
 
 def _judge_resume(planned: dict[str, PlannedCheck]) -> list[Outcome]:

@@ -66,6 +66,8 @@ def set_random_state(state: dict[str, Any]) -> None:
 def _is_there(device: str) -> bool:
     """Whether this machine has a device; the state of one that it lacks belongs to another machine."""
     kind, _, index = device.partition(":")
+    if kind == "mps":
+        return torch.backends.mps.is_available()
     module = torch.get_device_module(kind)
     # Asked first: without a device, torch.cuda would keep the call until there is one.
     return bool(module.is_available()) and int(index or 0) < int(module.device_count())
