@@ -6,9 +6,11 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
+from pytest_ckpt.checks.evidence import Evidence
+from pytest_ckpt.devices import Misplaced
 from pytest_ckpt.relocation import Relocation
 
-__all__ = ["advice", "misplaced_lines", "notes"]
+__all__ = ["advice", "is_serious", "misplaced_lines", "notes"]
 
 _SENTENCES = 3
 _SHOWN = 6
@@ -27,6 +29,17 @@ _ABSENT = (
     "torch.cuda.device_count() before a device is used by its number."
 )
 _OTHERWISE = "Move to the device of this run whatever load does not give to load_state_dict()."
+
+
+def is_serious(evidence: Evidence, item: Misplaced) -> bool:
+    """Whether a place is wrong although the run trains on.
+
+    What else the run holds may be anywhere. So may the counters of optimizers: read with ``map_location=device``, as
+    torch's own tutorials do, they are on the device, and ``load_state_dict`` leaves them there.
+    """
+    if item.what in ("optimizer state", "parameter that is not the model's"):
+        return True
+    return evidence.kinds.get(evidence.component_of(item.path)) == "module" and evidence.declared(item.path)
 
 
 def misplaced_lines(found: Relocation) -> Iterator[str]:
@@ -50,7 +63,7 @@ def notes(found: Relocation) -> Iterator[str]:
     """Yield what is in another place and seems to harm nobody."""
     if found.misplaced:
         places = ", ".join(f"{item.path} on {item.where}" for item in found.misplaced[:_SHOWN])
-        yield f"After loading elsewhere than where training has it, and the steps after it are the same: {places}."
+        yield f"After loading elsewhere than where training has it, and the steps that follow are the same: {places}."
 
 
 def advice(found: Relocation) -> str:

@@ -8,13 +8,13 @@ from typing import Any
 from pytest_ckpt.checks.evidence import Evidence
 from pytest_ckpt.checks.judging import not_reached, outcome
 from pytest_ckpt.checks.losses import hard, lost_state
-from pytest_ckpt.checks.moved import advice, misplaced_lines, notes
+from pytest_ckpt.checks.moved import advice, is_serious, misplaced_lines, notes
 from pytest_ckpt.checks.newness import parts
 from pytest_ckpt.checks.outcome import Outcome
 from pytest_ckpt.checks.registry import check
 from pytest_ckpt.checks.resume import check_resume_is_exact
 from pytest_ckpt.comparison import Mismatch
-from pytest_ckpt.devices import Misplaced, world
+from pytest_ckpt.devices import world
 from pytest_ckpt.relocation import Place, Relocation, plan_there, relocate
 from pytest_ckpt.trips import Trip, count_of_steps, workspace
 
@@ -135,7 +135,7 @@ def _nothing_to_say(evidence: Evidence, move: _Move, found: Relocation) -> Outco
 def _wrong(evidence: Evidence, move: _Move, found: Relocation, here: Trip) -> Outcome:
     if found.failure is not None:
         return _refused(evidence, move, found, here.at)
-    if serious := tuple(item for item in found.misplaced if _is_serious(evidence, item)):
+    if serious := tuple(item for item in found.misplaced if is_serious(evidence, item)):
         return _misplaced(evidence, move, replace(found, misplaced=serious), here.at)
     if lost := _lost(evidence, move, found, here):
         return _changed(evidence, move, lost, found, here.at)
@@ -143,12 +143,9 @@ def _wrong(evidence: Evidence, move: _Move, found: Relocation, here: Trip) -> Ou
         return _parted(evidence, move, found, here.at)
     if evidence.plan.steps and not evidence.training_moves:
         return outcome(evidence, move.name, status="vacuous", summary="Nothing changed during training.")
-    return outcome(evidence, move.name, status="pass", notes=tuple(notes(found)))
-
-
-def _is_serious(evidence: Evidence, item: Misplaced) -> bool:
-    """Whether a place is wrong although the run trains on: what no state dict holds may be kept anywhere."""
-    return item.what in ("optimizer state", "parameter that is not the model's") or evidence.declared(item.path)
+    # The other moves would say the same again.
+    said = tuple(notes(found)) if move.source == move.target else ()
+    return outcome(evidence, move.name, status="pass", notes=said)
 
 
 def _refused(evidence: Evidence, move: _Move, found: Relocation, at: int) -> Outcome:

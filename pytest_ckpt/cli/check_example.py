@@ -59,7 +59,7 @@ def _on_a_device(device: str = "cpu") -> TrainingRun:
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
 
     def step(number: int) -> torch.Tensor:
-        loss = model(torch.randn(8, 4).to(device)).square().mean()
+        loss: torch.Tensor = model(torch.randn(8, 4).to(device)).square().mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
