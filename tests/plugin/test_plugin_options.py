@@ -165,7 +165,9 @@ def test_help_lists_options_and_ini_names(run_pytest: Callable[..., pytest.RunRe
 def test_markers_are_registered(run_pytest: Callable[..., pytest.RunResult]) -> None:
     result = run_pytest("--markers")
 
-    result.stdout.fnmatch_lines(["@pytest.mark.ckpt([*], steps, at, formats, ignore, select, expected_failures): *"])
+    result.stdout.fnmatch_lines(
+        ["@pytest.mark.ckpt([*], steps, at, formats, devices, ignore, select, expected_failures): *"]
+    )
 
 
 def test_options_are_read_and_told_without_torch(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
