@@ -554,6 +554,7 @@ def test_a_failure_raises_its_report() -> None:
     assert caught.value.outcomes["resume_is_exact"].causes == ("ForgetsTheCount.count",)
 
 
+@pytest.mark.usefixtures("new_processes")
 def test_a_run_that_has_nothing_to_hide_gets_one_line() -> None:
     count = sum(item.group in DEFAULT_GROUPS and item.group != "placement" for item in CHECKS.values())
 
