@@ -262,6 +262,42 @@ def test_what_training_does_not_depend_on_may_be_anywhere() -> None:
     assert note.endswith("losses on cpu.")
 
 
+def test_a_module_in_the_wrong_place_is_found_before_anything_fails() -> None:
+    """The average is used every tenth step, which the few steps after the load do not reach."""
+
+    def make_run(device: str = "cpu") -> TrainingRun:
+        model, average = mlp().to(device), mlp().to(device)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        parts = {"model": model, "optimizer": optimizer, "average": average}
+
+        def step(i: int) -> float:
+            if i % 10 == 9:
+                average.load_state_dict(
+                    {name: value + average.state_dict()[name] for name, value in model.state_dict().items()}
+                )
+            return fit(model, optimizer, batch(i).to(device))
+
+        def read(path: Path) -> None:
+            for name, state in torch.load(path, map_location=device).items():
+                parts[name].load_state_dict(state)
+            average.cpu()
+
+        def save(path: Path) -> None:
+            torch.save({name: part.state_dict() for name, part in parts.items()}, path)
+
+        return TrainingRun(components=parts, step=step, save=save, load=read)
+
+    outcomes = moved(make_run)
+
+    assert [outcome.status for outcome in outcomes] == ["fail", "pass", "fail", "fail"]
+    assert outcomes["placement_cpu_to_cuda"].summary == (
+        "Saved on cpu after 2 steps and loaded on simulated cuda:1 (of 2), the run has tensors in the wrong place."
+    )
+    assert (
+        "    average.0.bias (state of the run): on cpu, belongs on cuda:1" in outcomes["placement_cpu_to_cuda"].details
+    )
+
+
 def test_where_devices_cannot_be_simulated_the_moves_to_one_are_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worlds, "why_unsupported", lambda: "torch 9 has no such thing")
 
