@@ -268,7 +268,7 @@ def test_a_module_in_the_wrong_place_is_found_before_anything_fails() -> None:
     def make_run(device: str = "cpu") -> TrainingRun:
         model, average = mlp().to(device), mlp().to(device)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        parts = {"model": model, "optimizer": optimizer, "average": average}
+        parts: dict[str, Any] = {"model": model, "optimizer": optimizer, "average": average}
 
         def step(i: int) -> float:
             if i % 10 == 9:
