@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from itertools import chain
+from itertools import chain, product
 from typing import Any
 
 from pytest_ckpt.check_settings import CheckSettings
 from pytest_ckpt.checks import Check, Outcome, Outcomes, select_checks
+from pytest_ckpt.checks.placement import MOVED_TO
+from pytest_ckpt.devices import device_id, is_simulated
 from pytest_ckpt.errors import CheckpointFailure, UsageError
 from pytest_ckpt.expectations import Expected, apply_expectation, read_expectations
 from pytest_ckpt.reporting import report
-from pytest_ckpt.runs import MakeRun
+from pytest_ckpt.runs import MakeRun, takes_device
 from pytest_ckpt.subjects import Subject, Terms
 
 __all__ = ["PlannedCheck", "check_training_run", "plan_checks", "run_planned"]
@@ -103,7 +104,14 @@ class PlannedCheck:
     @property
     def id(self) -> str:
         """The check's name, its format and its device, as a test id."""
-        return "-".join(part for part in (self.check.name, self.format, self.device) if part)
+        return "-".join(part for part in (self.check.name, self.format, self._place) if part)
+
+    @property
+    def _place(self) -> str:
+        # A check of placement has devices of its own, and is run once, whatever devices the others are run on.
+        if self.check.group == "placement":
+            return "simulated" if is_simulated(MOVED_TO) else ""
+        return device_id(self.device)
 
     def run(self) -> Outcome:
         """Run the check and judge it against what the project expects.
@@ -146,9 +154,11 @@ def plan_checks(
     options = {"steps": steps, "at": _several(at), "ignore": _several(ignore), "formats": _several(formats)}
     common = _terms(**options)
     expected = {name: found.expected_failure for name, found in own.items()} | read_expectations(expected_failures)
-    chosen = select_checks(select, {name: found.enabled for name, found in own.items() if found.enabled is not None})
+    enabled = {name: found.enabled for name, found in own.items() if found.enabled is not None}
+    chosen = _chosen(make_run, list(_several(select) or ()), enabled)
     terms = {item.name: _own_terms(options, own[item.name]) if item.name in own else common for item in chosen}
     travels = any(item.group == "processes" for item in chosen)
+    asked = _devices(make_run, devices)
     subject = cache(partial(Subject, make_run, explain=explain, travels=travels))
     return [
         PlannedCheck(
@@ -158,11 +168,28 @@ def plan_checks(
             subject=subject(terms[item.name][name], device),
             expected=expected.get(item.name),
         )
-        for device in _devices(make_run, devices)
-        for name in dict.fromkeys(chain(common, *terms.values()))
-        for item in chosen
+        for device, name, item in _combinations(asked, dict.fromkeys(chain(common, *terms.values())), chosen)
         if name in terms[item.name]
     ]
+
+
+def _chosen(make_run: MakeRun, select: list[str], enabled: Mapping[str, bool]) -> list[Check]:
+    """Select checks; those of placement, of a run that is made on no device but its own, only where they are named."""
+    chosen = select_checks(select, enabled)
+    if takes_device(make_run):
+        return chosen
+    words = [word for word in select if word not in ("default", "all")]
+    named = {item.name for item in select_checks(words, enabled)}
+    return [item for item in chosen if item.group != "placement" or item.name in named]
+
+
+def _combinations(
+    devices: Sequence[str], formats: Iterable[str], chosen: Sequence[Check]
+) -> Iterator[tuple[str, str, Check]]:
+    home = devices[0] if list(devices) == [""] else "cpu"
+    for device, name, item in product(dict.fromkeys([*devices, home]), formats, chosen):
+        if device == home if item.group == "placement" else device in devices:
+            yield device, name, item
 
 
 def _several(value: Any) -> tuple[Any, ...] | None:
@@ -198,6 +225,6 @@ def _devices(make_run: MakeRun, devices: Iterable[str] | None) -> list[str]:
     if devices is None:
         return [""]
     names = list(_several(devices) or ())
-    if "device" not in inspect.signature(make_run).parameters:
+    if not takes_device(make_run):
         raise UsageError(f"devices={names!r}, but make_run has no parameter 'device' to be called with.")
     return names

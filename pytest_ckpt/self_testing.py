@@ -91,8 +91,8 @@ def plan_faults(planned: list[PlannedCheck], faults: Iterable[str] | None = None
 
 
 def _sensible_faults(selected: Iterable[str]) -> list[Fault]:
-    """Return the faults but those that break only a promise that the project has not made."""
-    known = {name for name, check in CHECKS.items() if check.default}.union(selected)
+    """Return the faults but those that break only a promise that the project, or a run without device=, never made."""
+    known = {item.name for item in CHECKS.values() if item.default and item.group != "placement"}.union(selected)
     return [fault for fault in FAULTS.values() if known.intersection(fault.seen_by)]
 
 

@@ -15,7 +15,7 @@ from pytest_ckpt.formats import get_format
 from pytest_ckpt.formats.registry import BUILTIN_FORMATS
 from pytest_ckpt.fresh_party import MODULES
 from pytest_ckpt.launchers import CannotTravel, pack, surroundings, warm_up
-from pytest_ckpt.runs import MakeRun, build, isolated, require_factory
+from pytest_ckpt.runs import MakeRun, build, isolated, require_factory, takes_device
 from pytest_ckpt.runs.shared_state import SharedState
 from pytest_ckpt.runs.storage import OWN, storage_for
 from pytest_ckpt.trips import FIRST_SEED, Plan
@@ -121,7 +121,8 @@ class Subject:
             shared=shared,
         )
         device = self.device or str(run.definition.device or "")
-        return Evidence(plan, device, explain=self.explain, luggage=luggage)
+        moving = self.make_run if takes_device(self.make_run) else None
+        return Evidence(plan, device, explain=self.explain, luggage=luggage, moving=moving)
 
     def _pack(self) -> Luggage | str:
         """Pack what new processes need, before the run is made for the first time and may change it."""

@@ -6,6 +6,8 @@ TORCH_LIBRARY can be used to register the namespace". Imported here, it is never
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import torch._dynamo  # noqa: F401
 
@@ -13,11 +15,14 @@ from pytest_ckpt.checks import registry
 
 
 @pytest.fixture(autouse=True)
-def _in_one_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def _in_one_process(request: pytest.FixtureRequest) -> Iterator[None]:
     """Leave the checks of processes out of the default ones: they take as long as all the others together."""
-    if "new_processes" not in request.fixturenames:
-        groups = tuple(group for group in registry.DEFAULT_GROUPS if group != "processes")
-        monkeypatch.setattr(registry, "DEFAULT_GROUPS", groups)
+    # Not the fixture: asked for here, it would put back what a test replaces after all other fixtures are done.
+    with pytest.MonkeyPatch.context() as patch:
+        if "new_processes" not in request.fixturenames:
+            groups = tuple(group for group in registry.DEFAULT_GROUPS if group != "processes")
+            patch.setattr(registry, "DEFAULT_GROUPS", groups)
+        yield
 
 
 @pytest.fixture

@@ -13,7 +13,14 @@ from typing import Any
 
 import pytest
 import torch
-from zoo_good import averaged_weights, extra_state, frozen_backbone, plain_functions, trainer_with_its_own_files
+from zoo_good import (
+    averaged_weights,
+    extra_state,
+    frozen_backbone,
+    made_on_a_device,
+    plain_functions,
+    trainer_with_its_own_files,
+)
 from zoo_parts import batch, fit, mlp
 
 from pytest_ckpt import CheckpointFailure, TrainingRun, UsageError, check_training_run
@@ -22,8 +29,8 @@ from pytest_ckpt.faults import FAULTS
 from pytest_ckpt.running import plan_checks
 
 
-def names(*select: str) -> list[str]:
-    return [item.name for item in plan_checks(plain_functions, select=select)]
+def names(*select: str, on: Callable[..., Any] = plain_functions) -> list[str]:
+    return [item.name for item in plan_checks(on, select=select)]
 
 
 FIDELITY = [
@@ -38,7 +45,11 @@ FIDELITY = [
 def test_select_takes_names_groups_and_globs_and_keeps_the_order_of_the_catalogue() -> None:
     assert names("default") == [name for name in names("all") if CHECKS[name].group in DEFAULT_GROUPS]
     assert set(names("all")) - set(names("default")) >= {"every_component_is_needed"}
-    assert set(names("all")) == set(CHECKS)
+    moves = {name for name, check in CHECKS.items() if check.group == "placement"}
+    assert set(names("all")) == set(CHECKS) - moves, "plain_functions is made on no device but its own"
+    assert set(names("placement")) == set(names("placement_*")) == moves
+    assert set(names("all", on=made_on_a_device)) == set(CHECKS)
+    assert set(names("default", on=made_on_a_device)) == set(names("default")) | moves
     assert names("fidelity") == FIDELITY
     assert names("resume_is_exact", "state_*") == ["state_is_restored", "resume_is_exact"]
     assert names("durability") == []
@@ -56,7 +67,7 @@ def test_a_check_that_does_not_exist() -> None:
 
     assert str(caught.value) == (
         "No check is called 'state_is_restord'. Did you mean 'state_is_restored'? There are: default, all, "
-        f"fidelity, resume, side_effects, processes, strictness, economy, "
+        f"fidelity, resume, side_effects, processes, placement, strictness, economy, "
         f"{', '.join(CHECKS)}."
     )
 
@@ -144,7 +155,7 @@ def test_devices_are_given_to_make_run() -> None:
             components={"model": model, "optimizer": optimizer}, step=lambda i: fit(model, optimizer, batch(i))
         )
 
-    outcomes = check_training_run(make_run, devices=["cpu"], steps=2)
+    outcomes = check_training_run(make_run, devices=["cpu"], steps=2, select=["fidelity", "resume"])
 
     assert set(asked) == {"cpu"}
     assert {outcome.device for outcome in outcomes} == {"cpu"}
@@ -222,7 +233,7 @@ def test_an_object_is_no_factory(run: Any) -> None:
 
 def test_each_check_alone_says_what_it_says_among_the_others() -> None:
     broken = forgetting("forget_optimizer", averaged_weights)
-    together = check_training_run(broken, select=["all"], raise_on_failure=False)
+    together = check_training_run(broken, select=["all", "placement"], raise_on_failure=False)
 
     for check in CHECKS:
         assert check_training_run(broken, select=[check], raise_on_failure=False)[check] == together[check]

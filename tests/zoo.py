@@ -29,6 +29,7 @@ GOOD_RUNS: dict[str, Callable[[], Any]] = {
         good.lazy_modules,
         good.lbfgs,
         good.load_replaces_the_parts,
+        good.made_on_a_device,
         good.mapping_of_parts,
         good.nested_results,
         good.path_as_a_string,

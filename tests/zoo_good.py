@@ -65,6 +65,31 @@ def trainer_with_its_own_files() -> TrainingRun:
     )
 
 
+def made_on_a_device(device: str = "cpu") -> TrainingRun:
+    model = mlp(nn.Dropout(0.3)).to(device)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+
+    def save(path: Path) -> None:
+        devices = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+        random_state = [torch.get_rng_state(), *devices]
+        torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "random": random_state}, path)
+
+    def load(path: Path) -> None:
+        state = torch.load(path, map_location="cpu")
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["random"][0])
+        for index, saved in enumerate(state["random"][1 : 1 + torch.cuda.device_count()]):
+            torch.cuda.set_rng_state(saved, index)
+
+    return TrainingRun(
+        components={"model": model, "optimizer": optimizer},
+        step=lambda i: fit(model, optimizer, batch(i).to(device)),
+        save=save,
+        load=load,
+    )
+
+
 def trainer_object() -> Trainer:
     return Trainer()
 

@@ -1,6 +1,6 @@
 """The catalogue of checks. Each topic enters its checks when it is imported."""
 
-from pytest_ckpt.checks import economy, fidelity, overwriting, processes, resume, side_effects, strictness
+from pytest_ckpt.checks import economy, fidelity, overwriting, placement, processes, resume, side_effects, strictness
 from pytest_ckpt.checks.evidence import Evidence
 from pytest_ckpt.checks.outcome import Outcome, Outcomes, Status
 from pytest_ckpt.checks.registry import CHECKS, DEFAULT_GROUPS, GROUPS, Check, get_check, select_checks
@@ -18,6 +18,7 @@ __all__ = [
     "fidelity",
     "get_check",
     "overwriting",
+    "placement",
     "processes",
     "resume",
     "select_checks",

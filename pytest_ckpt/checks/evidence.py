@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 from pytest_ckpt.checks.losses import concerns_training, hard
 from pytest_ckpt.checks.newness import Afresh, Luggage, look_afresh
@@ -39,14 +41,20 @@ class Evidence:
         plan: What is run.
         device: The device the runs are made on; empty for their own choice.
         luggage: What new processes need, or why there is none.
+        moving: Makes a run on the device it is called with; ``None`` if ``make_run`` takes none.
         explain: Whether anybody wants to know what is to blame: finding it out takes longer than the verdict.
     """
 
     def __init__(
-        self, plan: Plan, device: str = "", *, explain: bool = True, luggage: Luggage | str = "It was not packed."
+        self,
+        plan: Plan,
+        device: str = "",
+        *,
+        explain: bool = True,
+        luggage: Luggage | str = "It was not packed.",
+        moving: Callable[..., Any] | None = None,
     ) -> None:
-        self.plan = plan
-        self.luggage = luggage
+        self.plan, self.luggage, self.moving = plan, luggage, moving
         self.device = device
         self.explain = explain
         self._settled: dict[int, Trip] = {}
@@ -179,18 +187,6 @@ class Evidence:
         """Component name to its kind, for advice."""
         with workspace():
             return component_kinds(build(self.plan.make_run, FIRST_SEED).components)
-
-    @cached_property
-    def not_exercised(self) -> tuple[str, ...]:
-        """Tensors of modules that the fresh run held before loading, bit for bit."""
-        differed = self.interruption.trips[-1].fresh
-        tensors = (
-            f"{name}.{key}"
-            for name, kind in self.kinds.items()
-            if kind == "module"
-            for key in self.reference.end.state[name]
-        )
-        return tuple(t for t in tensors if not any(d == t or d.startswith((f"{t}.", f"{t}[")) for d in differed))
 
     def lost(self, mismatches: tuple[Mismatch, ...]) -> tuple[Mismatch, ...]:
         """Return the differences that are losses; numbers and strings that no two runs share are none."""

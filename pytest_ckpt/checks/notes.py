@@ -21,7 +21,7 @@ def notes_on_state(evidence: Evidence) -> tuple[str, ...]:
     volatile = sorted({path for trip in evidence.interruption.trips for path in trip.volatile})
     if volatile:
         notes.append(f"Not compared, since they change by themselves: {', '.join(volatile)}.")
-    if unseen := evidence.not_exercised:
+    if unseen := _not_exercised(evidence):
         shown = ", ".join(unseen[:5]) + (f" and {len(unseen) - 5} more" if len(unseen) > 5 else "")
         notes.append(f"Not exercised, since the fresh run held the same before loading: {shown}.")
     if globs := evidence.plan.ignore:
@@ -32,6 +32,18 @@ def notes_on_state(evidence: Evidence) -> tuple[str, ...]:
         if idle:
             notes.append(f"Nothing is called {' or '.join(idle)}, so nothing was carried over for it.")
     return tuple(notes)
+
+
+def _not_exercised(evidence: Evidence) -> tuple[str, ...]:
+    """Return the tensors of modules that the fresh run held before loading, bit for bit."""
+    differed = evidence.interruption.trips[-1].fresh
+    tensors = (
+        f"{name}.{key}"
+        for name, kind in evidence.kinds.items()
+        if kind == "module"
+        for key in evidence.reference.end.state[name]
+    )
+    return tuple(t for t in tensors if not any(d == t or d.startswith((f"{t}.", f"{t}[")) for d in differed))
 
 
 def _paths(evidence: Evidence) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pytest_ckpt.devices.location_tags import Landing, Ledger, reading_anywhere, written_on
 from pytest_ckpt.devices.placement import Misplaced, audit_placement, placements
-from pytest_ckpt.devices.worlds import World, world
+from pytest_ckpt.devices.worlds import World, device_id, is_simulated, world
 
 __all__ = [
     "Landing",
@@ -12,6 +12,8 @@ __all__ = [
     "Misplaced",
     "World",
     "audit_placement",
+    "device_id",
+    "is_simulated",
     "placements",
     "reading_anywhere",
     "world",

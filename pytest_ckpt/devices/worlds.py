@@ -15,7 +15,7 @@ from pytest_ckpt.devices.self_test import why_unsupported
 from pytest_ckpt.devices.simulation import simulated
 from pytest_ckpt.errors import UsageError
 
-__all__ = ["World", "world"]
+__all__ = ["World", "device_id", "is_simulated", "world"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
@@ -91,6 +91,20 @@ def world(device: str | torch.device = "cuda:0", *, count: int | None = None) ->
     else:
         with simulated({asked.type: wanted}):
             yield World(device=str(asked), count=wanted, kind="simulated")
+
+
+def is_simulated(device: str) -> bool:
+    """Whether :func:`world` would simulate a device; ``False`` for what is no device that there can be."""
+    try:
+        asked = torch.device(device)
+    except RuntimeError:
+        return False
+    return asked.type in KINDS and not _is_real(asked, (asked.index or 0) + 1)
+
+
+def device_id(device: str) -> str:
+    """Return a device as the id of a test, which says whether :func:`world` would simulate it."""
+    return f"simulated-{device}" if is_simulated(device) else device
 
 
 def _count(device: torch.device, count: int | None) -> int:

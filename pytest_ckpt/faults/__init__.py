@@ -14,13 +14,26 @@ from pytest_ckpt.faults.injection import Injection, SelfTest
 from pytest_ckpt.faults.leniency import LENIENCY
 from pytest_ckpt.faults.loading import LOADING
 from pytest_ckpt.faults.memory import MEMORY
+from pytest_ckpt.faults.moving import MOVING
 from pytest_ckpt.faults.replacing import REPLACING
 from pytest_ckpt.faults.saving import SAVING
 from pytest_ckpt.faults.surroundings import SURROUNDINGS
 
 __all__ = ["FAULTS", "Fault", "Injection", "SelfTest"]
 
-_ALL = (*FORGETTING, *DAMAGING, *REPLACING, *SURROUNDINGS, *SAVING, *LOADING, *HIDDEN, *MEMORY, *IDLE, *LENIENCY)
+_ALL = (
+    *FORGETTING,
+    *DAMAGING,
+    *REPLACING,
+    *SURROUNDINGS,
+    *SAVING,
+    *LOADING,
+    *HIDDEN,
+    *MEMORY,
+    *MOVING,
+    *IDLE,
+    *LENIENCY,
+)
 
 FAULTS: Mapping[str, Fault] = MappingProxyType({fault.name: fault for fault in _ALL})
 """Every fault by name."""

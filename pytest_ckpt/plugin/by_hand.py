@@ -36,13 +36,13 @@ def round_trip_by_hand(make_run: Any, settings: Settings) -> list[Outcome]:
     if not isinstance(before, int) or before < 0:
         raise UsageError(f"steps={before!r}; it is the number of training steps before saving, at least 0.")
     found = []
-    for name in settings.formats or ("",):
+    for name, device in settings.places:
         trip = QuickTrip(make_run=make_run, format=name, steps=before, at=(before,), ignore=settings.ignore or ())
         if passes := _quickly(quick_round_trip, trip, settings):
             found += passes
             continue
         # Two more steps where the checks have to judge: what training puts right by itself is no loss.
-        planned = _plan(make_run, settings, name, select=ROUND_TRIP, steps=before + 2, at=(before,))
+        planned = _plan(make_run, settings, name, device, select=ROUND_TRIP, steps=before + 2, at=(before,))
         found += [item.run() for item in planned.values()]
     return found
 
@@ -54,8 +54,8 @@ def resume_by_hand(make_run: Any, settings: Settings) -> list[Outcome]:
         UsageError: If the run or the settings cannot be used.
     """
     found = []
-    for name in settings.formats or ("",):
-        planned = _plan(make_run, settings, name, select=RESUME)
+    for name, device in settings.places:
+        planned = _plan(make_run, settings, name, device, select=RESUME)
         total = settings.steps or _STEPS
         points = settings.at or tuple(range(total))
         trip = QuickTrip(make_run=make_run, format=name, steps=total, at=points, ignore=settings.ignore or ())
@@ -70,14 +70,15 @@ def as_state(value: Any) -> Any:
     return value if isinstance(value, Mapping | StateTree) else {"state": value}
 
 
-def _plan(make_run: Any, settings: Settings, format: str, **ours: Any) -> dict[str, PlannedCheck]:
-    options = replace(settings, formats=(format,) if format else None, **ours).given()
+def _plan(make_run: Any, settings: Settings, format: str, device: str, **ours: Any) -> dict[str, PlannedCheck]:
+    where: Any = {"formats": (format,) if format else None, "devices": (device,) if device else None}
+    options = replace(settings, **where, **ours).given()
     return {item.name: item for item in plan_checks(make_run, **options)}
 
 
 def _quickly(quick: Callable[[QuickTrip], list[Outcome]], trip: QuickTrip, settings: Settings) -> list[Outcome]:
-    # Only the checks know whether a failure was expected, and therefore whether a pass was not.
-    return [] if settings.expected_failures else if_plainly_right(quick, trip)
+    # Only the checks know other devices, and whether a failure was expected and a pass therefore was not.
+    return [] if settings.expected_failures or settings.devices else if_plainly_right(quick, trip)
 
 
 def _judge_resume(planned: dict[str, PlannedCheck]) -> list[Outcome]:

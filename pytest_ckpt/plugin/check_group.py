@@ -30,6 +30,7 @@ class CheckGroup:
         from pytest_ckpt.plugin.check_tables import per_check
         from pytest_ckpt.running import plan_checks
 
+        settings = settings.of_run(make_run)
         self._checks = partial(plan_checks, make_run, **settings.given(), per_check=per_check(config, settings))
         self._selftest = bool(config.getoption("ckpt_selftest", default=False))
         self._planned: dict[str, PlannedCheck | PlannedFault] = {}

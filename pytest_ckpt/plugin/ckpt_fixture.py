@@ -36,7 +36,7 @@ class CkptFixture:
     """Saves, loads, resumes and compares training runs inside a test.
 
     What a call leaves open comes from ``@pytest.mark.ckpt``, the command line or the ini file. Where those ask
-    for several formats, each is tried.
+    for several formats or devices, each is tried.
 
     Attributes:
         settings: What they ask for.
@@ -71,7 +71,7 @@ class CkptFixture:
         """
         __tracebackhide__ = True
         call = {"formats": format, "steps": steps}
-        found = foreign_frames_only(lambda: round_trip_by_hand(make_run, self._settings(**call)))
+        found = foreign_frames_only(lambda: round_trip_by_hand(make_run, self._settings(**call).of_run(make_run)))
         return self._finish(found, ROUND_TRIP[0])
 
     def resume(
@@ -98,7 +98,7 @@ class CkptFixture:
         """
         __tracebackhide__ = True
         call = {"formats": format, "steps": steps, "at": at}
-        found = foreign_frames_only(lambda: resume_by_hand(make_run, self._settings(**call)))
+        found = foreign_frames_only(lambda: resume_by_hand(make_run, self._settings(**call).of_run(make_run)))
         return self._finish(found, RESUME[0])
 
     def check(self, make_run: Callable[..., Any], *, raise_on_failure: bool = True, **options: Any) -> Outcomes:
@@ -198,7 +198,7 @@ class CkptFixture:
             raise CheckpointFailure(text, Outcomes(items=(outcome,)))
 
     def _check(self, make_run: Any, options: Mapping[str, Any]) -> Outcomes:
-        settings = self._settings(**options)
+        settings = self._settings(**options).of_run(make_run)
         return run_planned(plan_checks(make_run, **settings.given(), per_check=self.per_check(settings)))
 
     def _differences(self, saved: Any, loaded: Any, ignore: str | Iterable[str] | None) -> tuple[Mismatch, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,10 @@ from pytest_ckpt.plugin.recording import recorder
 if TYPE_CHECKING:
     from pytest_ckpt.golden.guarding import Guarded
     from pytest_ckpt.plugin.ckpt_fixture import CkptFixture
+    from pytest_ckpt.plugin.settings import Settings
 
 _DEFAULT_FORMATS = ("torch",)
+_DEFAULT_DEVICES = ("cpu", "cuda:1")
 
 
 @pytest.fixture
@@ -55,15 +58,38 @@ def ckpt_format(request: pytest.FixtureRequest) -> str:
     return name
 
 
+@pytest.fixture
+def ckpt_device(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The name of a device of the machine that the test is on; a test runs once for each that was asked for.
+
+    By default these are the CPU, on a machine without accelerators, and ``cuda:1``. A device that is not there is
+    simulated, and the test's id says so: see :func:`pytest_ckpt.devices.world`.
+    """
+    from pytest_ckpt.devices import world
+
+    with world(getattr(request, "param", _DEFAULT_DEVICES[0])) as here:
+        if here.kind == "tags":
+            pytest.skip(f"{here.device} cannot be simulated here: {here.reason}.")
+        yield here.device
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "ckpt_format" in metafunc.fixturenames:
-        from pytest_ckpt.plugin.settings import settings_of
+        metafunc.parametrize("ckpt_format", _settings(metafunc).formats or _DEFAULT_FORMATS, indirect=True)
+    if "ckpt_device" in metafunc.fixturenames:
+        from pytest_ckpt.devices import device_id
 
-        try:
-            formats = settings_of(metafunc.definition).formats or _DEFAULT_FORMATS
-        except CkptError as error:
-            raise pytest.Collector.CollectError(f"{metafunc.definition.nodeid}: {error}") from None
-        metafunc.parametrize("ckpt_format", formats, indirect=True)
+        devices = _settings(metafunc).devices or _DEFAULT_DEVICES
+        metafunc.parametrize("ckpt_device", devices, ids=device_id, indirect=True)
+
+
+def _settings(metafunc: pytest.Metafunc) -> Settings:
+    from pytest_ckpt.plugin.settings import settings_of
+
+    try:
+        return settings_of(metafunc.definition)
+    except CkptError as error:
+        raise pytest.Collector.CollectError(f"{metafunc.definition.nodeid}: {error}") from None
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

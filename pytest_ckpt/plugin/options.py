@@ -17,17 +17,18 @@ _OPTIONS = {
     "run": ("MODULE:FACTORY", "check the training run that a factory makes, without a test file"),
     "package": ("NAME", "check the module, optimizer and scheduler classes of an installed package"),
     "format": ("NAME", "save and load in this format; 'own' is the run's own save and load"),
+    "device": ("NAME", "make runs that take a device on this one, simulated where it is not there"),
     "select": ("NAME", "run these checks: names, groups, globs, 'default' or 'all'"),
     "steps": ("N", "training steps of the uninterrupted run"),
     "at": ("STEP", "save after this many steps, and resume from there"),
     "ignore": ("GLOB", "paths that need not be restored, such as 'rng.*'"),
 }
-_INI_NAMES = {"run": "ckpt_run", "format": "ckpt_formats"}
-_SETTINGS = {"format": "formats"}
+_INI_NAMES = {"run": "ckpt_run", "format": "ckpt_formats", "device": "ckpt_devices"}
+_SETTINGS = {"format": "formats", "device": "devices"}
 _MARKER = (
-    "ckpt(*, steps, at, formats, ignore, select, expected_failures, golden_mode, golden_directory): "
-    "settings for the fixtures `ckpt` and "
-    "`ckpt_format` and for checks made by `parametrize_with_checks`"
+    "ckpt(*, steps, at, formats, devices, ignore, select, expected_failures, golden_mode, golden_directory): "
+    "settings for the fixtures `ckpt`, "
+    "`ckpt_format` and `ckpt_device` and for checks made by `parametrize_with_checks`"
 )
 
 
@@ -106,6 +107,8 @@ def _read(config: pytest.Config) -> Settings:
         steps=steps[0] if steps else None,
         at=_numbers(config, "at") or None,
         formats=tuple(_asked_for(config, "format")) or None,
+        devices=tuple(_asked_for(config, "device")) or None,
+        devices_where_taken=True,
         ignore=tuple(_asked_for(config, "ignore", split=False)) or None,
         select=tuple(_asked_for(config, "select")) or None,
         from_ini=frozenset(_SETTINGS.get(name, name) for name in _OPTIONS if config.getoption(f"ckpt_{name}") is None),

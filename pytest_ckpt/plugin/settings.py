@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import product
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ __all__ = ["Settings", "golden_marks", "require_formats", "require_names", "sett
 
 OWN_FORMAT = "own"  # runs.storage has it too, but imports torch
 _GOLDEN_KEYWORDS = ("golden_mode", "golden_directory")
-_MARKER_KEYWORDS = ("steps", "at", "formats", "ignore", "select", "expected_failures", *_GOLDEN_KEYWORDS)
+_MARKER_KEYWORDS = ("steps", "at", "formats", "devices", "ignore", "select", "expected_failures", *_GOLDEN_KEYWORDS)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,6 +31,8 @@ class Settings:
         select: Check names, groups and globs.
         devices: Devices to make the run on.
         expected_failures: Check name to the reason why its failure is accepted.
+        devices_where_taken: Whether the devices hold for the runs alone that take one: those of the command line and
+            the ini file, which speak of all runs.
         from_ini: The names of those that come from the ini file.
     """
 
@@ -40,6 +43,7 @@ class Settings:
     select: tuple[str, ...] | None = None
     devices: tuple[str, ...] | None = None
     expected_failures: Mapping[str, Any] | None = None
+    devices_where_taken: bool = False
     from_ini: frozenset[str] = frozenset()
 
     @classmethod
@@ -59,8 +63,24 @@ class Settings:
 
     def over(self, below: Settings) -> Settings:
         """Return these settings, and those of ``below`` where these say nothing."""
-        given = self.given()
-        return replace(below, **given, from_ini=below.from_ini - given.keys())
+        return Settings(
+            **{**below.given(), **self.given()},
+            devices_where_taken=below.devices_where_taken and self.devices is None,
+            from_ini=below.from_ini - self.given().keys(),
+        )
+
+    @property
+    def places(self) -> list[tuple[str, str]]:
+        """Each format on each device; empty for the run's own."""
+        return list(product(self.formats or ("",), self.devices or ("",)))
+
+    def of_run(self, make_run: Any) -> Settings:
+        """Return what holds for a run: devices of the command line or the ini file only if it takes one."""
+        if self.devices is None or not self.devices_where_taken:
+            return self
+        from pytest_ckpt.runs import takes_device
+
+        return self if takes_device(make_run) else replace(self, devices=None)
 
     def given(self) -> dict[str, Any]:
         """Return what was asked for, as keywords of ``check_training_run``."""
@@ -68,7 +88,7 @@ class Settings:
         return {name: value for name, value in values.items() if value is not None}
 
 
-_OPTIONS = tuple(field.name for field in fields(Settings) if field.name != "from_ini")
+_OPTIONS = tuple(field.name for field in fields(Settings) if field.name not in ("devices_where_taken", "from_ini"))
 
 
 def settings_of(node: pytest.Item, **call: Any) -> Settings:

@@ -19,7 +19,7 @@ from pytest_ckpt.state.freezing import freeze
 from pytest_ckpt.state.naming import is_optimizer_like
 from pytest_ckpt.state.random_state import seed_everything
 
-__all__ = ["LiveRun", "Record", "as_training_run", "build", "require_factory"]
+__all__ = ["LiveRun", "Record", "as_training_run", "build", "require_factory", "takes_device"]
 
 Record = dict[str, Any]
 
@@ -54,6 +54,14 @@ def require_factory(make_run: Any) -> None:
             f"make_run is a {type(make_run).__qualname__}; a check takes a factory, not an object: a function "
             "without arguments that makes a fresh run at each call."
         )
+
+
+def takes_device(make_run: object) -> bool:
+    """Whether a run can be made on a device that is asked for: by a parameter ``device``."""
+    try:
+        return callable(make_run) and "device" in inspect.signature(make_run).parameters
+    except ValueError:  # a builtin without a signature
+        return False
 
 
 def build(make_run: MakeRun, seed: int) -> LiveRun:

@@ -53,7 +53,7 @@ def _as_tensor(numbers: tuple[int, ...]) -> torch.Tensor:
 
 
 def set_random_state(state: dict[str, Any]) -> None:
-    """Restore what :func:`get_random_state` returned; keys that are absent are left alone."""
+    """Restore what :func:`get_random_state` returned; keys that are absent, and devices, are left alone."""
     for name, value in state.items():
         if name == "python":
             random.setstate((value["version"], tuple(value["internal"].tolist()), value["gauss"]))
@@ -64,10 +64,19 @@ def set_random_state(state: dict[str, Any]) -> None:
 
             keys = value["keys"].numpy()
             numpy.random.set_state((value["name"], keys, value["position"], value["has_gauss"], value["cached"]))
-        elif name == "mps":
-            torch.mps.set_rng_state(value)
-        else:
-            torch.get_device_module(name.partition(":")[0]).set_rng_state(value, name)
+        elif _is_there(name):
+            module = torch.get_device_module(name.partition(":")[0])
+            module.set_rng_state(value, *([name] if ":" in name else []))
+
+
+def _is_there(device: str) -> bool:
+    """Whether this machine has a device; the state of one that it lacks belongs to another machine."""
+    kind, _, index = device.partition(":")
+    if kind == "mps":
+        return torch.backends.mps.is_available()
+    module = torch.get_device_module(kind)
+    # Asked first: without a device, torch.cuda would keep the call until there is one.
+    return bool(module.is_available()) and int(index or 0) < int(module.device_count())
 
 
 def keep_random_state() -> Callable[[], None]:

@@ -354,7 +354,7 @@ def test_misspelt_keyword_of_the_marker_is_told_whatever_the_test_uses(
     result.stdout.fnmatch_lines(
         [
             "@pytest.mark.ckpt takes no 'stpes'. Did you mean 'steps'? There "
-            "are: steps, at, formats, ignore, select, expected_failures, golden_mode, golden_directory."
+            "are: steps, at, formats, devices, ignore, select, expected_failures, golden_mode, golden_directory."
         ]
     )
 

@@ -167,7 +167,7 @@ def test_markers_are_registered(run_pytest: Callable[..., pytest.RunResult]) -> 
 
     result.stdout.fnmatch_lines(
         [
-            "@pytest.mark.ckpt([*], steps, at, formats, ignore, select, expected_failures, golden_mode, "
+            "@pytest.mark.ckpt([*], steps, at, formats, devices, ignore, select, expected_failures, golden_mode, "
             "golden_directory): *"
         ]
     )

@@ -40,8 +40,8 @@ class Trainer:
         self.optimizer.load_state_dict(s["optimizer"])
         self.ema = {k: v.to(self.device) for k, v in s["ema"].items()}
         torch.set_rng_state(s["rng"]["cpu"])
-        if torch.cuda.is_available():
-            torch.cuda.set_rng_state_all(s["rng"]["cuda"])
+        for index, state in enumerate(s["rng"]["cuda"][: torch.cuda.device_count()]):
+            torch.cuda.set_rng_state(state, index)
 
 
 def make_run(device="cpu"):
