@@ -10,6 +10,7 @@ import torch
 
 from pytest_ckpt.paths import Bracketed, spell
 from pytest_ckpt.state.hidden import walk_graph
+from pytest_ckpt.state.members import members_of
 from pytest_ckpt.state.naming import is_optimizer_like, parameter_names
 
 __all__ = ["Misplaced", "audit_placement", "placements"]
@@ -56,7 +57,7 @@ def placements(
         for slot in graph.slots.values()
         for keys, tensor in _plain_tensors(slot.value)
     }
-    names = parameter_names(components)
+    names = parameter_names(members_of(components))
     for component, module in _modules(components):
         members = [*module.named_parameters(), *module.named_buffers()]
         found |= {f"{component}.{name}": str(tensor.device) for name, tensor in members}
@@ -98,7 +99,7 @@ def audit_placement(
 def _always_wrong(components: Mapping[str, Any], before: Mapping[str, str]) -> Iterator[Misplaced]:
     for component, module in _modules(components):
         yield from _left_behind(component, module, before)
-    names = parameter_names(components)
+    names = parameter_names(members_of(components))
     for component, optimizer in _optimizers(components):
         for path, tensor, parameter, on_device in _optimizer_state(component, optimizer, names):
             yield from _apart(path, tensor, parameter, on_device)
