@@ -25,6 +25,8 @@ FORMATS = (
     "torch+cloudpickle",
 )
 
+QUICK = ("torch", "torch-whole", "safetensors", "dcp", "pickle")
+
 # What these need is in no component, so only their own save has it; state dicts alone are rightly refused.
 NEED_THEIR_OWN_SAVE = {
     "accumulated_gradients",
@@ -37,7 +39,9 @@ NEED_THEIR_OWN_SAVE = {
 }
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize(
+    "format", [name if name in QUICK else pytest.param(name, marks=pytest.mark.thorough) for name in FORMATS]
+)
 @pytest.mark.parametrize("name", GOOD_RUNS)
 def test_a_good_run_passes_or_the_format_refuses_it(name: str, format: str) -> None:
     outcomes = check_training_run(GOOD_RUNS[name], formats=[format], steps=5, raise_on_failure=False)
@@ -52,4 +56,5 @@ def test_a_good_run_passes_or_the_format_refuses_it(name: str, format: str) -> N
         }
         assert "fail" in statuses.values()
     else:
-        assert statuses == dict.fromkeys(statuses, "pass") | QUIET[name]
+        quiet = {check: status for check, status in QUIET[name].items() if check in statuses}
+        assert statuses == dict.fromkeys(statuses, "pass") | quiet

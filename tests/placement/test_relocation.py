@@ -45,6 +45,7 @@ def words(found: Relocation) -> str:
     return " ".join([*map(str, parts), *map(str, found.misplaced)])
 
 
+@pytest.mark.thorough  # test_checks_of_placement.py tries the same pairs through the checks
 @pytest.mark.parametrize("path", BUGS, ids=lambda path: str(path.stem))
 def test_a_bug_shows_where_it_says(path: Path) -> None:
     program = load(path)
@@ -56,6 +57,7 @@ def test_a_bug_shows_where_it_says(path: Path) -> None:
         assert any(word in words(found) for word in program.NAMES), words(found)
 
 
+@pytest.mark.thorough  # test_checks_of_placement.py tries the same pairs through the checks
 @pytest.mark.parametrize("path", BUGS, ids=lambda path: str(path.stem))
 def test_the_mended_twin_moves_everywhere(path: Path) -> None:
     program = load(path)
