@@ -176,7 +176,8 @@ def test_a_registered_module_is_told_in_the_statistics_and_in_the_recipe() -> No
 
 def test_a_registered_module_is_checked_like_any_other() -> None:
     with register_module(Pair, inputs=pair_inputs):
-        recipe: ModuleRecipe = find(module_recipes(), lambda recipe: "Pair" in recipe.kinds, settings=EXACT)
+        often = settings(EXACT, max_examples=2000)
+        recipe: ModuleRecipe = find(module_recipes(), lambda recipe: "Pair" in recipe.kinds, settings=often)
 
         check_training_run(module_run(recipe.build, inputs=lambda: recipe.example_inputs(1)), steps=3)
 

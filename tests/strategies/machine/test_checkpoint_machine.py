@@ -285,7 +285,12 @@ def test_ordinary_settings_govern_it() -> None:
 
 
 def test_the_quick_settings_hold_where_nobody_chose() -> None:
-    chosen: Any = checkpoint_machine(Trainer.run).TestCase.settings
+    before = settings.get_current_profile_name()
+    settings.load_profile("default")
+    try:
+        chosen: Any = checkpoint_machine(Trainer.run).TestCase.settings
+    finally:
+        settings.load_profile(before)
 
     assert (chosen.max_examples, chosen.stateful_step_count) == (20, 12)
     assert Phase.explain not in chosen.phases
